@@ -1,0 +1,111 @@
+"""What needs a hand, in one list: each source looks at one kind of trouble; the floors above add theirs at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from invoicing.models import Invoice, Status
+from invoicing.money import format_minor
+from merchants import moments
+from merchants.models import Merchant
+
+MOST = 5  # of one kind; the list behind the link shows the rest
+
+
+@dataclass(frozen=True)
+class Matter:
+    icon: str
+    tone: str  # red: wrong; amber: to decide
+    title: str
+    text: str
+    link: str
+    action: str | Promise  # the link's word
+
+
+Source = Callable[[Merchant, datetime], Iterable[Matter]]
+sources: list[Source] = []
+
+
+def register(source: Source) -> Source:
+    if source not in sources:
+        sources.append(source)
+    return source
+
+
+def matters(merchant: Merchant, now: datetime) -> list[Matter]:
+    """Everything that needs a hand, in the order of the sources."""
+    return [matter for source in sources for matter in source(merchant, now)]
+
+
+def _mine(merchant: Merchant, condition: Q) -> list[Invoice]:
+    return list(Invoice.objects.filter(condition, merchant=merchant).order_by("-id")[:MOST])
+
+
+def _page(invoice: Invoice, merchant: Merchant) -> str:
+    return reverse("invoice", args=[merchant.slug, invoice.pk])
+
+
+def _money(minor: int, invoice: Invoice) -> str:
+    return f"{format_minor(minor, invoice.currency)} {invoice.currency}"
+
+
+@register
+def missed(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """Scheduled, and never sent."""
+    for invoice in _mine(merchant, Q(status=Status.MISSED)):
+        planned = moments.short(invoice.issue_at, merchant.time_zone) if invoice.issue_at else "–"
+        yield Matter(
+            "calendar-x",
+            "red",
+            _("%(title)s could not be sent") % {"title": invoice.title or _("An invoice")},
+            _("%(payer)s, planned %(moment)s.") % {"payer": invoice.payer_name, "moment": planned},
+            reverse("invoice_edit", args=[merchant.slug, invoice.pk]),
+            _("Give it new times"),
+        )
+
+
+@register
+def held(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """Money that came and counts for nothing until somebody decides."""
+    waiting = Q(transfers__is_held=True) & ~Q(transfers__status="dropped")
+    for invoice in Invoice.objects.filter(waiting, merchant=merchant).distinct().order_by("-id")[:MOST]:
+        yield Matter("scale", "amber", _("A payment is held"), _("It came for %(name)s and does not count yet.") % {"name": invoice.name}, _page(invoice, merchant), _("Look at it"))
+
+
+@register
+def overpaid(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    for invoice in _mine(merchant, Q(is_overpaid=True)):
+        title = _("%(payer)s paid %(over)s too much") % {"payer": invoice.payer_name, "over": _money(invoice.over_minor, invoice)}
+        yield Matter("circle-plus", "amber", title, f"{invoice.name}.", _page(invoice, merchant), _("Look at it"))
+
+
+@register
+def underpaid(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """A part came, and nothing more is on its way."""
+    for invoice in _mine(merchant, Q(status=Status.OPEN, is_underpaid=True, pending_minor=0)):
+        title = _("%(payer)s paid a part") % {"payer": invoice.payer_name}
+        text = _("%(due)s of %(name)s still due.") % {"due": _money(invoice.due_minor, invoice), "name": invoice.name}
+        yield Matter("contrast", "amber", title, text, _page(invoice, merchant), _("Look at it"))
+
+
+@register
+def undelivered(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """Messages that were given up on; one row an invoice, however many."""
+    failed = Invoice.objects.filter(merchant=merchant, deliveries__status="failed").order_by("-id").distinct()[:MOST]
+    counts = {invoice.pk: invoice for invoice in failed}
+    if not counts:
+        return
+    tallies: dict[int, int] = {}
+    for pk in Invoice.objects.filter(pk__in=counts, deliveries__status="failed").values_list("pk", flat=True):
+        tallies[pk] = tallies.get(pk, 0) + 1
+    for pk, invoice in counts.items():
+        title = ngettext("A message could not be delivered", "%(count)s messages could not be delivered", tallies[pk]) % {"count": tallies[pk]}
+        yield Matter("mail-warning", "red", title, _("About %(name)s, for %(payer)s.") % {"name": invoice.name, "payer": invoice.payer_name}, f"{_page(invoice, merchant)}#messages", _("See why"))

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import secrets
+from typing import ClassVar
+
+from django.db import models
+
+from invoicing.models.invoice import Invoice
+from merchants.models import Merchant, User
+
+
+def _attachment_path(attachment: Attachment, _name: str) -> str:
+    return f"attachments/{attachment.merchant_id}/{secrets.token_hex(16)}"
+
+
+def _rendering_path(rendering: Rendering, _name: str) -> str:
+    return f"pdf/{rendering.invoice_id}/{secrets.token_hex(16)}.pdf"
+
+
+class Attachment(models.Model):
+    """A file of an invoice, or a pending upload of the form `form_key` while `invoice` is None."""
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="attachments")
+    invoice = models.ForeignKey(Invoice, null=True, blank=True, on_delete=models.CASCADE, related_name="attachments")
+    form_key = models.CharField(max_length=43, blank=True)
+    uploaded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    public_id = models.CharField(max_length=43, unique=True, default=secrets.token_urlsafe)
+    name = models.CharField(max_length=180)
+    size = models.PositiveIntegerField()
+    content_type = models.CharField(max_length=120)
+    sha256 = models.CharField(max_length=64)
+    file = models.FileField(upload_to=_attachment_path, max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [
+            models.Index(fields=["form_key"], name="attachment_of_form", condition=~models.Q(form_key="")),
+            models.Index(fields=["created_at"], name="attachment_pending", condition=models.Q(invoice=None)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Rendering(models.Model):
+    """A PDF of an issued invoice, made once and kept with its hash; or the reason it could not be made."""
+
+    class Kind(models.TextChoices):
+        INVOICE = "invoice", "invoice"
+        RECEIPT = "receipt", "receipt"
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="renderings")
+    kind = models.CharField(max_length=8, choices=Kind)
+    file = models.FileField(upload_to=_rendering_path, max_length=200, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    made_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["invoice", "kind"], name="rendering_once")]
+        indexes: ClassVar = [models.Index(fields=["id"], name="rendering_waiting", condition=models.Q(made_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.invoice_id}"

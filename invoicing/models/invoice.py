@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import secrets
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from invoicing import totals
+from merchants.models import LatePolicy, Merchant, User
+
+
+class Status(models.TextChoices):
+    DRAFT = "draft", _("Draft")
+    SCHEDULED = "scheduled", _("Scheduled")
+    OPEN = "open", _("Open")
+    PAID = "paid", _("Paid")
+    VOID = "void", _("Void")
+    MISSED = "missed", _("Missed")
+
+
+ISSUED = (Status.OPEN, Status.PAID, Status.VOID)
+EDITABLE = (Status.DRAFT, Status.SCHEDULED, Status.MISSED)
+
+
+def new_public_id() -> str:
+    """The unguessable part of the payer's link: 128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
+class Invoice(models.Model):
+    """One document. Its status changes only in `invoicing.lifecycle`; from issuing on, every word and figure
+    that a payer sees is read from the columns here, never from a live payer, merchant or asset."""
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="invoices")
+    public_id = models.CharField(max_length=43, unique=True, default=new_public_id)
+    status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
+    version = models.PositiveIntegerField(default=1)  # an edit carries the one it started from
+    number = models.CharField(max_length=40, blank=True)
+    form_key = models.CharField(max_length=43, blank=True)  # the form it was last saved from: pressed twice, it is one draft
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    payer = models.ForeignKey("invoicing.Payer", null=True, blank=True, on_delete=models.SET_NULL, related_name="invoices")
+    payer_name = models.CharField(max_length=120, blank=True)
+    payer_email = models.EmailField(blank=True)
+    payer_address = models.TextField(blank=True, max_length=500)
+    payer_tax_id = models.CharField(max_length=60, blank=True)
+    payer_reference = models.CharField(max_length=60, blank=True)
+    merchant_name = models.CharField(max_length=120, blank=True)
+    merchant_email = models.EmailField(blank=True)
+    title = models.CharField(max_length=160, blank=True)
+    description = models.TextField(blank=True, max_length=4000)
+    remark = models.TextField(blank=True, max_length=4000)  # the team's own, never on the document
+
+    currency = models.CharField(max_length=3)
+    prices_include_tax = models.BooleanField(default=False)
+    net_minor = models.BigIntegerField(default=0)
+    discount_minor = models.BigIntegerField(default=0)
+    tax_minor = models.BigIntegerField(default=0)
+    total_minor = models.BigIntegerField(default=0)
+    tax_lines = models.JSONField(default=list)  # [{"name", "rate_e4", "base_minor", "tax_minor"}]
+
+    all_assets = models.BooleanField(default=True)  # until issued: whatever the merchant accepts then
+    asset_ids = models.JSONField(default=list)  # CAIP-19; from issuing on the whole answer
+    language = models.CharField(max_length=10, default="en")
+    time_zone = models.CharField(max_length=60, default="UTC")
+    notify_email = models.BooleanField(default=True)  # payment notices to the merchant
+    notify_webhook = models.BooleanField(default=True)
+
+    issue_at = models.DateTimeField(null=True, blank=True)  # None: as soon as it is published
+    due_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+    issued_at = models.DateTimeField(null=True, blank=True)
+    viewed_at = models.DateTimeField(null=True, blank=True)
+    paid_at = models.DateTimeField(null=True, blank=True)
+    voided_at = models.DateTimeField(null=True, blank=True)
+    void_reason = models.CharField(max_length=300, blank=True)
+    replaced_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    # Frozen at issue, beside the columns above: see invoicing.snapshot.
+    terms = models.JSONField(default=dict, blank=True)
+    brand_logo = models.BinaryField(null=True, blank=True)
+    tolerance_minor = models.BigIntegerField(default=0)
+    late_policy = models.CharField(max_length=8, choices=LatePolicy, default=LatePolicy.RATE)
+
+    # The money on it, written by payments.settlement through the lifecycle.
+    credited_minor = models.BigIntegerField(default=0)
+    pending_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
+    written_off_minor = models.BigIntegerField(default=0)  # what the tolerance forgave
+    is_underpaid = models.BooleanField(default=False)
+    is_overpaid = models.BooleanField(default=False)
+    is_paid_late = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["merchant", "number"], name="invoice_number_once", condition=~Q(number="")),
+            models.UniqueConstraint(fields=["merchant", "form_key"], name="invoice_form_once", condition=~Q(form_key="")),
+            models.CheckConstraint(condition=Q(status__in=[*EDITABLE], number="") | (Q(status__in=[*ISSUED]) & ~Q(number="")), name="invoice_number_when_issued"),
+            models.CheckConstraint(condition=Q(total_minor__gte=0, credited_minor__gte=0, pending_minor__gte=0), name="invoice_money_not_negative"),
+            models.CheckConstraint(condition=~Q(status__in=[*ISSUED]) | Q(total_minor__gt=0, issued_at__isnull=False, due_at__isnull=False), name="invoice_issued_whole"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["merchant", "-id"], name="invoice_list"),
+            models.Index(fields=["merchant", "status", "-id"], name="invoice_list_status"),
+            models.Index(fields=["merchant", "due_at"], name="invoice_overdue", condition=Q(status="open")),
+            models.Index(fields=["issue_at", "id"], name="invoice_claim", condition=Q(status="scheduled")),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or f"{self.get_status_display()} #{self.pk}"
+
+    @property
+    def is_issued(self) -> bool:
+        return self.status in ISSUED
+
+    @property
+    def is_editable(self) -> bool:
+        return self.status in EDITABLE
+
+    @property
+    def due_minor(self) -> int:
+        """What the payer is still asked for: total − credited − pending, never below 0; 0 unless open."""
+        if self.status != Status.OPEN:
+            return 0
+        return max(self.total_minor - self.credited_minor - self.pending_minor, 0)
+
+    @property
+    def over_minor(self) -> int:
+        """How much more than the total has been credited."""
+        return max(self.credited_minor - self.total_minor, 0)
+
+    @property
+    def name(self) -> str:
+        """What to call it in a sentence: its number, else its title."""
+        return self.number or self.title or str(_("this draft"))
+
+
+class LineItem(models.Model):
+    """A line as written, and what `totals` made of it."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
+    position = models.PositiveSmallIntegerField()
+    description = models.CharField(max_length=300)
+    quantity_e4 = models.BigIntegerField(default=totals.QUANTITY_SCALE)
+    unit_price_minor = models.BigIntegerField()
+    discount_e4 = models.PositiveIntegerField(default=0)
+    discount_minor = models.BigIntegerField(default=0)  # as written, when it is an amount
+    tax_name = models.CharField(max_length=40, blank=True)
+    tax_e4 = models.PositiveIntegerField(default=0)
+    taken_off_minor = models.BigIntegerField(default=0)  # the discount as it came out
+    amount_minor = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["invoice", "position"], name="line_position_once")]
+
+    def __str__(self) -> str:
+        return self.description
+
+    def as_written(self) -> totals.Line:
+        return totals.Line(self.quantity_e4, self.unit_price_minor, self.discount_e4, self.discount_minor, self.tax_name, self.tax_e4)

@@ -1,0 +1,108 @@
+"""The few lines of style that differ from one document to the next: paper, colour, running texts, column widths."""
+
+from __future__ import annotations
+
+import re
+
+from django.utils.translation import gettext as _
+
+from invoicing import money
+from invoicing.models import LineItem
+from invoicing.snapshot import Document
+
+INK = "#131A2C"
+DEFAULT_BRAND = "#1F4FD1"
+BODY_WIDTH = {"A4": 481.9, "Letter": 498.6}  # pt, between side margins of 20 mm
+PER_CHARACTER, PADDING = 5.7, 11.0  # pt: a tabular digit of Inter at 9.5 pt, and the gap before a column
+SHARES = {"quantity": 0.12, "price": 0.15, "discount": 0.12, "tax": 0.10, "amount": 0.15}
+DESCRIPTION_AT_LEAST = 0.24
+SENDER_AT_MOST = 110  # characters, so that the footer stays one line
+
+
+def sheet_of(document: Document, number: str, title: str, lines: list[LineItem]) -> str:
+    """The document's own style sheet, laid over print.css."""
+    brand = document.brand_color if re.fullmatch(r"#[0-9A-Fa-f]{6}", document.brand_color) else DEFAULT_BRAND
+    before, between, after = _("page %(page)s of %(pages)s").replace("%(pages)s", "%(page)s").split("%(page)s")
+    test = _("Test: sandbox tokens only, no real money") if document.is_test else ""
+    return "\n".join(
+        (
+            f"@page {{ size: {'Letter' if document.paper == 'Letter' else 'A4'};",
+            f"  @top-left {{ content: {quoted(document.sender.name)}; }}",
+            f"  @top-right {{ content: {quoted(f'{title} {number}')}; }}",
+            f"  @bottom-left {{ content: {quoted(sender_line(document))}; }}",
+            f"  @bottom-right {{ content: {quoted(f'{number}, {before}')} counter(page) {quoted(between)} counter(pages) {quoted(after)}; }} }}",
+            f"@page :first {{ @top-left {{ content: {quoted(test)}; }} @top-right {{ content: none; }} }}",
+            f".tile {{ background: {brand}; color: {text_on(brand)}; }}",
+            f".link {{ color: {readable(brand)}; }}",
+            *columns(document, lines),
+        )
+    )
+
+
+def quoted(text: str) -> str:
+    """`text` as a CSS string; everything but letters, digits and spaces is escaped, so that nothing ends the string."""
+    return '"' + re.sub(r"[^\w ]", lambda found: f"\\{ord(found[0]):x} ", text) + '"'
+
+
+def sender_line(document: Document) -> str:
+    """'Harbour & Pine, Lda, Rua do Cais 14, 1200-109 Lisboa, VAT PT 514 882 091', on one line."""
+    address = [part.strip() for part in document.sender.address.splitlines() if part.strip()]
+    line = ", ".join(part for part in (document.sender.name, *address, document.sender.tax_id) if part)
+    return line if len(line) <= SENDER_AT_MOST else f"{line[: SENDER_AT_MOST - 1].rstrip(' ,')}…"
+
+
+def columns(document: Document, lines: list[LineItem]) -> list[str]:
+    """Widths for the item table such that no amount wraps or touches its neighbour; smaller type when they leave no room."""
+    width = BODY_WIDTH["Letter" if document.paper == "Letter" else "A4"]
+    needs = {name: max(width * SHARES[name], length * PER_CHARACTER + PADDING) for name, length in lengths(document, lines).items()}
+    wanted = sum(needs.values()) / (1 - DESCRIPTION_AT_LEAST)
+    scale = min(1.0, width / wanted)
+    rules = [f".column-{name} {{ width: {need * scale:.1f}pt; }}" for name, need in needs.items()]
+    if scale < 1:
+        rules.append(f".lines td.num {{ font-size: {9.5 * scale:.2f}pt; }}")
+    return rules
+
+
+def lengths(document: Document, lines: list[LineItem]) -> dict[str, int]:
+    """The longest text of each column of figures that the table has, in characters."""
+    invoice = document.invoice
+
+    def longest(minors: list[int]) -> int:
+        return len(money.format_minor(max(minors, default=0), invoice.currency, invoice.language))
+
+    def rate(rates: list[int]) -> int:
+        return max(len(money.grouped(value, 4, trim=True)) for value in rates) + 2
+
+    found = {
+        "quantity": max((len(money.grouped(line.quantity_e4, 4, trim=True)) for line in lines), default=1),
+        "price": longest([line.unit_price_minor for line in lines]),
+        "amount": longest([line.amount_minor for line in lines]),
+    }
+    if any(line.taken_off_minor for line in lines):
+        found["discount"] = max(rate([line.discount_e4 for line in lines]), longest([line.taken_off_minor for line in lines if not line.discount_e4]))
+    if any(line.tax_e4 or line.tax_name for line in lines):
+        found["tax"] = rate([line.tax_e4 for line in lines])
+    return found
+
+
+def _luminance(colour: str) -> float:
+    """WCAG 2 relative luminance of '#rrggbb'."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _contrast_with_white(colour: str) -> float:
+    return 1.05 / (_luminance(colour) + 0.05)
+
+
+def text_on(colour: str) -> str:
+    """White where it reads on `colour` (4.5 : 1), else ink."""
+    return "#FFFFFF" if _contrast_with_white(colour) >= 4.5 else INK
+
+
+def readable(colour: str) -> str:
+    """`colour`, darkened until it reads as text on white (4.5 : 1)."""
+    while _contrast_with_white(colour) < 4.5:
+        colour = "#" + "".join(f"{int(colour[place : place + 2], 16) * 9 // 10:02X}" for place in (1, 3, 5))
+    return colour

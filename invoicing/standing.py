@@ -1,0 +1,54 @@
+"""How an invoice stands, for people: the stored status and what is derived from it, in one function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from invoicing.models import Invoice, Status
+
+
+@dataclass(frozen=True)
+class Badge:
+    key: str  # CSS: badge--<tone>; tests: the state
+    word: str | Promise
+    icon: str
+    tone: str
+
+
+DRAFT = Badge("draft", _("Draft"), "pencil-line", "outline")
+SCHEDULED = Badge("scheduled", _("Scheduled"), "calendar-clock", "violet")
+OPEN = Badge("open", _("Open"), "send", "accent")
+OVERDUE = Badge("overdue", _("Overdue"), "clock-alert", "red")
+PARTIAL = Badge("partial", _("Partially paid"), "contrast", "amber")
+CONFIRMING = Badge("confirming", _("Confirming"), "loader", "cyan")
+PAID = Badge("paid", _("Paid"), "circle-check", "green")
+OVERPAID = Badge("overpaid", _("Overpaid"), "circle-plus", "amber")
+REFUNDED = Badge("refunded", _("Refunded"), "undo-2", "grey")
+VOID = Badge("void", _("Void"), "ban", "grey")
+MISSED = Badge("missed", _("Missed"), "calendar-x", "red")
+
+
+def standing(invoice: Invoice, now: datetime) -> Badge:
+    """The one badge of an invoice. Money on its way outranks a part already there; both outrank 'overdue'."""
+    match invoice.status:
+        case Status.DRAFT:
+            return DRAFT
+        case Status.SCHEDULED:
+            return SCHEDULED
+        case Status.MISSED:
+            return MISSED
+        case Status.VOID:
+            return VOID
+        case Status.PAID:
+            if invoice.refunded_minor and invoice.refunded_minor >= invoice.credited_minor:
+                return REFUNDED
+            return OVERPAID if invoice.is_overpaid else PAID
+    if invoice.pending_minor:
+        return CONFIRMING
+    if invoice.due_at and invoice.due_at <= now:
+        return OVERDUE
+    return PARTIAL if invoice.credited_minor else OPEN

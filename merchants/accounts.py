@@ -1,0 +1,97 @@
+"""How signing up and signing in (django-allauth) behave here.
+
+Account mails (confirm an address, reset a password, security notices) belong to no merchant and answer a
+click at once, so they go out directly and not through the outbox. Each is written once, as text; the HTML
+form is the same paragraphs in the product's frame.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import css_inline
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as allauth_context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django import forms
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.mail import EmailMultiAlternatives
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
+
+from merchants import secrets
+from merchants.models import User
+
+# A paragraph such as "Confirm this address:" with a link on its second line becomes a button.
+LINK = re.compile(r"(?P<label>[^\n]+):\n(?P<link>https?://\S+)\Z")
+
+
+INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
+
+
+def sign_up_is_open() -> bool:
+    """Open for the first user of an installation; after that only where the operator opens it."""
+    return bool(settings.SIGNUP_OPEN) or not User.objects.exists()
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "account_inactive": _("This account has been closed. Ask the operator of this installation."),
+        "email_password_mismatch": _("The email address or the password is not right."),
+        "email_taken": _("This address already has an account. Sign in, or reset its password."),
+        "enter_current_password": _("Enter your current password."),
+        "incorrect_code": _("This code is not right. Enter the one shown now."),
+        "incorrect_password": _("This password is not right."),
+        "invalid_or_expired_key": _("This key is not right, or it has expired. Ask for a new one."),
+        "invalid_password_reset": _("This link has been used or has expired. Ask for a new one."),
+        "rate_limited": _("That was too often. Try again in a few minutes."),
+        "too_many_login_attempts": _("That was too often. Try again in a few minutes, or reset your password."),
+        "unknown_email": _("No account has this address."),
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return sign_up_is_open()
+
+    def render_mail(
+        self, template_prefix: str, email: str | list[str], context: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> EmailMultiAlternatives:
+        """The text from `<prefix>_message.txt`, and the same words as HTML."""
+        request = allauth_context.request
+        context = context | {"site_url": settings.SITE_URL}
+        subject = " ".join(render_to_string(f"{template_prefix}_subject.txt", context).split())
+        text = re.sub(r"\n{3,}", "\n\n", render_to_string(f"{template_prefix}_message.txt", context, request)).strip() + "\n"
+        parts = [found.groupdict() if (found := LINK.match(part)) else {"text": part} for part in text.strip().split("\n\n")]
+        page = render_to_string("account/email/frame.html", {"subject": subject, "parts": parts, "site_url": settings.SITE_URL}, request)
+        to = [email] if isinstance(email, str) else email
+        message = EmailMultiAlternatives(subject, text, self.get_from_email(), to, headers={"Auto-Submitted": "auto-generated", **(headers or {})})
+        message.attach_alternative(INLINER.inline(page), "text/html")
+        return message
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    error_messages = DefaultMFAAdapter.error_messages | {"incorrect_code": _("This code is not right. Enter the one shown now.")}
+
+    def encrypt(self, text: str) -> str:
+        """Keys of authenticator apps and seeds of recovery codes are secrets at rest."""
+        return secrets.encrypt(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return secrets.decrypt(encrypted_text)
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        return super().get_public_key_credential_rp_entity() | {"name": "Quittance"}
+
+
+class SignupForm(forms.Form):
+    """What signing up asks beyond the email address and the password; allauth builds its form on this one."""
+
+    name = forms.CharField(label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    field_order = ("name", "email", "password1")
+
+    def signup(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        assert isinstance(user, User)  # noqa: S101 - for the type checker
+        user.name = self.cleaned_data["name"]
+        user.save(update_fields=["name"])

@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+
+class NotificationsConfig(AppConfig):
+    """Who is told: events become deliveries, deliveries become mail and webhooks."""
+
+    name = "notifications"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from merchants.signals import event_recorded
+        from notifications.tasks import hurry
+
+        event_recorded.connect(hurry, dispatch_uid="notifications.hurry")

@@ -1,0 +1,64 @@
+"""A merchant's webhook endpoint: where it is, its secret, and whether it is on. Every change is an event."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from merchants import secrets
+from merchants.events import record
+from merchants.models import Merchant, User
+from notifications import signing
+from notifications.models import Endpoint
+from notifications.transports.guard import objection
+
+
+def of(merchant: Merchant) -> Endpoint | None:
+    """The merchant's endpoint: the one that is on, else the latest."""
+    return Endpoint.objects.filter(merchant=merchant).order_by("-is_enabled", "-id").first()
+
+
+def why_not(merchant: Merchant, url: str) -> str | None:
+    """Why `url` cannot be the merchant's endpoint, as a sentence for people."""
+    return objection(url, settings.WEBHOOK_ALLOW_LOOPBACK and merchant.is_test)
+
+
+def save(merchant: Merchant, *, url: str, by: User, now: datetime) -> tuple[Endpoint, str | None]:
+    """Point the merchant's webhooks at `url` and switch them on. With the first address comes the secret, in plain text:
+    the only time it can be seen. An address that changes keeps App ID and secret."""
+    with transaction.atomic():
+        Merchant.objects.select_for_update().get(pk=merchant.pk)  # two first addresses at once make one endpoint
+        endpoint = of(merchant)
+        if endpoint is None:
+            plain = signing.new_secret()
+            endpoint = Endpoint.objects.create(merchant=merchant, url=url, secret=secrets.encrypt(plain))
+            record("endpoint.added", merchant=merchant, subject=endpoint, now=now, by=by, facts={"url": url})
+            return endpoint, plain
+        before, was_on = endpoint.url, endpoint.is_enabled
+        if (before, was_on) != (url, True):
+            endpoint.url, endpoint.is_enabled = url, True
+            endpoint.save(update_fields=["url", "is_enabled"])
+            record("endpoint.changed", merchant=merchant, subject=endpoint, now=now, by=by, facts={"url": url, "before": before, "was_on": was_on})
+        return endpoint, None
+
+
+def rotate_secret(endpoint: Endpoint, *, by: User, now: datetime) -> str:
+    """A new secret, in plain text for this once; the old one signs nothing from now on."""
+    plain = signing.new_secret()
+    with transaction.atomic():
+        endpoint.secret = secrets.encrypt(plain)
+        endpoint.save(update_fields=["secret"])
+        record("endpoint.secret_rotated", merchant=endpoint.merchant, subject=endpoint, now=now, by=by, facts={"url": endpoint.url})
+    return plain
+
+
+def disable(endpoint: Endpoint, *, reason: str, now: datetime, by: User | None = None) -> bool:
+    """Switch it off: nothing more is sent to it. False when it was off already."""
+    with transaction.atomic():
+        if not Endpoint.objects.filter(pk=endpoint.pk, is_enabled=True).update(is_enabled=False):
+            return False
+        endpoint.is_enabled = False
+        record("endpoint.disabled", merchant=endpoint.merchant, subject=endpoint, now=now, by=by, facts={"url": endpoint.url, "reason": reason})
+        return True

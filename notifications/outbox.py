@@ -1,0 +1,178 @@
+"""The one door for a delivery's status: claim, finish, release, cancel, send again.
+
+A claim is a lease with a number. The try is counted in the row before the work, so that a message which kills its
+worker stops after the third time and is shown; and whoever lost the lease may not close what is no longer theirs.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from invoicing.facts import of_invoice
+from merchants import events
+from merchants.models import User
+from notifications import backoff, limits
+from notifications.fanout import new_message_id, new_webhook_id
+from notifications.models import Attempt, Channel, Delivery
+from notifications.transports import Outcome
+
+State = Delivery.State
+LEASE = timedelta(seconds=120)
+DEATHS = 3  # workers that one delivery may take with it
+
+MOVES: dict[State, frozenset[State]] = {
+    # to: from
+    State.SENDING: frozenset({State.QUEUED}),
+    State.SENT: frozenset({State.SENDING}),
+    State.QUEUED: frozenset({State.SENDING}),
+    State.FAILED: frozenset({State.SENDING}),
+    State.CANCELLED: frozenset({State.QUEUED, State.SENDING}),
+}
+
+
+class Refused(Exception):
+    """This cannot be done to this delivery; the text says why."""
+
+
+def _move(delivery: Delivery, to: State, *, under: int, **changes: Any) -> bool:
+    """Take `delivery` through the door if it is still `under` that lease. False when it is not: then nothing changed."""
+    rows = Delivery.objects.filter(pk=delivery.pk, status__in=MOVES[to], lease=under)
+    changes["status"] = to
+    if not rows.update(**changes):
+        return False
+    for column, value in changes.items():
+        setattr(delivery, column, value)
+    return True
+
+
+def claim(channel: str, *, now: datetime, limit: int) -> list[Delivery]:
+    """Up to `limit` due deliveries, now under the caller's lease until `now` + 120 s.
+
+    Merchants take turns: one with a thousand waiting does not hold up one with a single message.
+    """
+    waiting = Delivery.objects.filter(channel=channel, status=State.QUEUED, next_at__lte=now)
+    if channel == Channel.EMAIL:
+        limits.put_off(waiting, now=now)
+    turn = Window(RowNumber(), partition_by=[F("merchant_id")], order_by=[F("next_at").asc(), F("id").asc()])
+    due = waiting.select_related("merchant", "event", "invoice", "endpoint").annotate(turn=turn).order_by("turn", "next_at", "id")
+    return [delivery for delivery in due[:limit] if _claim(delivery, now)]
+
+
+def _claim(delivery: Delivery, now: datetime) -> bool:
+    lease, number = delivery.lease, delivery.attempts_made + 1
+    with transaction.atomic():
+        if not _move(delivery, State.SENDING, under=lease, lease=lease + 1, leased_until=now + LEASE, attempts_made=number, reason=""):
+            return False
+        Attempt.objects.create(delivery=delivery, number=number, started_at=now)
+    return True
+
+
+def finish(delivery: Delivery, *, lease: int, outcome: Outcome, now: datetime) -> bool:
+    """Write how the try under `lease` went, and what follows. False when the lease was taken over meanwhile:
+    then the try keeps its answer, and the delivery is left to whoever has it now."""
+    with transaction.atomic():
+        delivery.attempts.filter(number=delivery.attempts_made, succeeded=None).update(
+            duration_ms=outcome.duration_ms, succeeded=outcome.ok, is_permanent=outcome.permanent, code=outcome.code, answer=outcome.answer
+        )
+        if outcome.ok:
+            return _move(delivery, State.SENT, under=lease, sent_at=now, leased_until=None, reason="")
+        if outcome.permanent:
+            return _fail(delivery, lease=lease, reason=_short(outcome), now=now)
+        pause = backoff.wait(delivery.channel, delivery.attempts_made, luck=random.uniform(-1, 1), retry_after=outcome.retry_after)  # noqa: S311 - jitter
+        if pause is None:
+            tries = ngettext("Given up after %(count)d try.", "Given up after %(count)d tries.", delivery.attempts_made) % {"count": delivery.attempts_made}
+            return _fail(delivery, lease=lease, reason=f"{tries} {_short(outcome)}", now=now)
+        return _move(delivery, State.QUEUED, under=lease, next_at=now + pause, leased_until=None)
+
+
+def _short(outcome: Outcome) -> str:
+    return f"{outcome.code} {outcome.answer}".strip()[:250]
+
+
+def _fail(delivery: Delivery, *, lease: int, reason: str, now: datetime) -> bool:
+    if not _move(delivery, State.FAILED, under=lease, leased_until=None, reason=reason[:300]):
+        return False
+    _tell("delivery.failed", delivery, now=now, reason=reason[:300])
+    return True
+
+
+def _tell(kind: str, delivery: Delivery, *, now: datetime, by: User | None = None, **facts: Any) -> Any:
+    """The event of what happened to a delivery, on the timeline of its invoice where it has one."""
+    about = {"delivery": delivery.pk, "channel": delivery.channel, "template": delivery.template, **facts}
+    if delivery.channel == Channel.EMAIL:
+        about["recipient"] = delivery.recipient
+    if delivery.invoice:
+        about["invoice"] = of_invoice(delivery.invoice)
+    return events.record(kind, merchant=delivery.merchant, subject=delivery.invoice or delivery, now=now, by=by, facts=about)
+
+
+def release_abandoned(now: datetime) -> int:
+    """Deliveries whose worker is gone wait again; one whose third worker is gone has failed. How many there were."""
+    gone = Delivery.objects.filter(status=State.SENDING, leased_until__lte=now).select_related("merchant", "invoice")
+    return sum(_release(delivery, now) for delivery in gone[:500])
+
+
+def _release(delivery: Delivery, now: datetime) -> bool:
+    with transaction.atomic():
+        if delivery.attempts.filter(succeeded=None).count() >= DEATHS:
+            reason = _("Its worker stopped three times while it was being sent. Look into the log, then send it again.")
+            return _fail(delivery, lease=delivery.lease, reason=reason, now=now)
+        return _move(delivery, State.QUEUED, under=delivery.lease, leased_until=None, next_at=now)
+
+
+def cancel(delivery: Delivery, *, reason: str, now: datetime, lease: int | None = None, is_held: bool = False) -> bool:
+    """It will not be sent, and `reason` says why to people. `is_held`: it needs a hand, and is an event of the invoice."""
+    with transaction.atomic():
+        if lease is not None:
+            delivery.attempts.filter(number=delivery.attempts_made, succeeded=None).update(succeeded=False, is_permanent=True, answer=reason)
+        if not _move(delivery, State.CANCELLED, under=delivery.lease if lease is None else lease, leased_until=None, reason=reason[:300]):
+            return False
+        if is_held:
+            _tell("invoice.mail_held", delivery, now=now, reason=reason)
+        return True
+
+
+def send_now(delivery: Delivery, *, now: datetime) -> None:
+    """Bring the next try of a waiting delivery forward: the same message, at once."""
+    if not Delivery.objects.filter(pk=delivery.pk, status=State.QUEUED).update(next_at=now, reason=""):
+        raise Refused(_("This is no longer waiting. Look at it again."))
+
+
+def send_again(delivery: Delivery, *, by: User, now: datetime, force: bool = False) -> Delivery:
+    """A new message of the same kind to the same recipient, with its own event. A webhook keeps its `webhook-id` and its
+    bytes, so that its receiver can tell it has it already. `force` lets an invoice's mail leave past the due time.
+
+    Refused while one is on its way.
+    """
+    with transaction.atomic():
+        Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)  # two clicks at once make one message
+        same = Delivery.objects.filter(merchant=delivery.merchant, channel=delivery.channel, template=delivery.template, recipient=delivery.recipient)
+        same = same.filter(webhook_id=delivery.webhook_id) if delivery.channel == Channel.WEBHOOK else same.filter(invoice=delivery.invoice)
+        if same.filter(status__in=[State.QUEUED, State.SENDING]).exists():
+            raise Refused(_("One is already on its way."))
+        if delivery.channel == Channel.WEBHOOK and not (delivery.endpoint and delivery.endpoint.is_enabled):
+            raise Refused(_("Its endpoint is switched off. Save its address again first."))
+        event = _tell("delivery.resent", delivery, now=now, by=by)
+        return Delivery.objects.create(
+            merchant=delivery.merchant,
+            event=event,
+            invoice=delivery.invoice,
+            endpoint=delivery.endpoint,
+            channel=delivery.channel,
+            template=delivery.template,
+            recipient=delivery.recipient,
+            message_id=new_message_id() if delivery.channel == Channel.EMAIL else new_webhook_id(),
+            webhook_id=delivery.webhook_id,
+            payload=delivery.payload,
+            is_forced=force,
+            next_at=now,
+            created_at=now,
+        )

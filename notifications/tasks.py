@@ -1,0 +1,2 @@
+def hurry(**_kwargs: object) -> None:
+    pass

@@ -1,0 +1,35 @@
+"""How a delivery leaves: one module per channel. Each try ends in an `Outcome`, or in `Withheld`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+ANSWER_LIMIT = 2000  # characters of an answer that are kept
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one try went. A failure carries one bit: permanent, or worth another try."""
+
+    ok: bool
+    permanent: bool = False
+    code: str = ""  # SMTP or HTTP status
+    answer: str = ""  # what came back, or why nothing did
+    duration_ms: int = 0
+    retry_after: timedelta | None = None  # the receiver's own wish
+
+
+class Withheld(Exception):
+    """It must not leave any more; the text says why. `is_held`: a member may still decide to send it anyway."""
+
+    def __init__(self, reason: str, *, is_held: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_held = is_held
+
+
+def readable(raw: bytes | str) -> str:
+    """An answer as text that every database takes, cut to what is kept."""
+    text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:ANSWER_LIMIT]

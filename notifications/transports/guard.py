@@ -1,0 +1,143 @@
+"""No webhook reaches an address inside: a name is resolved once, checked, and exactly that address is connected to.
+
+A check before the request would not do: between it and the connection the name may get another address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext as _
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Beyond what `is_global` refuses, as Python 3.11 knows it.
+ALSO_INSIDE = (
+    ipaddress.ip_network("192.0.0.0/24"),  # protocol assignments; metadata of some clouds
+    ipaddress.ip_network("192.88.99.0/24"),  # 6to4 relays
+    ipaddress.ip_network("168.63.129.16/32"),  # a cloud's metadata on a public address
+    ipaddress.ip_network("fec0::/10"),  # site-local
+)
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class AddressRefused(Exception):
+    """The endpoint is where webhooks do not go; the text says so to people."""
+
+
+def allowed(ip: str, loopback_ok: bool) -> bool:
+    """Whether a webhook may be sent to `ip`: a public unicast address, or this machine where `loopback_ok`."""
+    address = _unwrapped(ipaddress.ip_address(ip.partition("%")[0]))
+    if address.is_loopback:
+        return loopback_ok
+    if address.is_multicast or address.is_reserved or not address.is_global:
+        return False
+    return not any(address in network for network in ALSO_INSIDE if network.version == address.version)
+
+
+def _unwrapped(address: IPAddress) -> IPAddress:
+    """The IPv4 address that an IPv6 one carries (mapped, 6to4, Teredo, NAT64), else the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None) or address
+
+
+def objection(url: str, loopback_ok: bool) -> str | None:
+    """Why `url` cannot be an endpoint, as a sentence; None when it can. Asks no name server."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        return _("This is not a web address. Write it like https://example.com/hooks.")
+    if parts.scheme not in ("https", "http") or not host:
+        return _("This is not a web address. Write it like https://example.com/hooks.")
+    if parts.username or parts.password:
+        return _("Leave the name and password out of the address; the signature says who sends.")
+    here = host == "localhost" or _is_loopback(host)
+    if parts.scheme == "http" and not (here and loopback_ok):
+        return _("The address must begin with https://, so that nobody on the way can read along.")
+    if _is_address(host) and not allowed(host, loopback_ok):
+        return _("%(host)s is inside a private network. Webhooks go to public addresses.") % {"host": host}
+    if host == "localhost" and not loopback_ok:
+        return _("%(host)s is inside a private network. Webhooks go to public addresses.") % {"host": host}
+    return None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def resolve(host: str, port: int, *, loopback_ok: bool, only_loopback: bool) -> list[tuple[Any, ...]]:
+    """What `host` resolves to, as getaddrinfo has it. AddressRefused if any of it is out of bounds; OSError if nothing."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for entry in found:
+        ip = str(entry[4][0])
+        if not allowed(ip, loopback_ok) or (only_loopback and not _is_loopback(ip)):
+            raise AddressRefused(_("%(host)s is at %(ip)s, where webhooks do not go. They go to public addresses by https.") % {"host": host, "ip": ip})
+    return found
+
+
+class _Pinned:
+    """Makes a connection resolve once and connect to what was checked. TLS still verifies the name."""
+
+    loopback_ok = False
+    only_loopback = False
+
+    def _new_conn(self: Any) -> socket.socket:
+        try:
+            found = resolve(self._dns_host, self.port, loopback_ok=self.loopback_ok, only_loopback=self.only_loopback)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        last: OSError | None = None
+        for family, kind, protocol, _name, address in found[:2]:
+            plug = socket.socket(family, kind, protocol)
+            try:
+                plug.settimeout(self.timeout if isinstance(self.timeout, (int, float)) else None)
+                plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                plug.connect(address)
+            except OSError as error:
+                plug.close()
+                last = error
+                continue
+            return plug
+        if isinstance(last, TimeoutError):
+            raise ConnectTimeoutError(self, str(last)) from last
+        raise NewConnectionError(self, str(last)) from last
+
+
+class GuardedAdapter(HTTPAdapter):
+    """The adapter of a session that only ever reaches allowed addresses. Plain http reaches loopback alone."""
+
+    def __init__(self, *, loopback_ok: bool) -> None:
+        self.loopback_ok = loopback_ok
+        super().__init__(max_retries=0, pool_connections=4, pool_maxsize=2)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        ok = self.loopback_ok
+        plain = type("PinnedHTTP", (_Pinned, HTTPConnection), {"loopback_ok": ok, "only_loopback": True})
+        secure = type("PinnedHTTPS", (_Pinned, HTTPSConnection), {"loopback_ok": ok})
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        }
+
+    def proxy_manager_for(self, proxy: str, **_kwargs: Any) -> Any:
+        raise AddressRefused(f"Webhooks go straight to their endpoint, never through {proxy}.")

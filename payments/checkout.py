@@ -1,0 +1,343 @@
+"""Where the payment of an invoice stands, as its payer sees it: read here, changed nowhere in this module.
+
+An issued invoice's words come from its own columns: an asset is the frozen dict of `Document.assets`, and only
+one that the invoice never listed (money that came unasked) is looked up in the catalogue.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import segno
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from invoicing import money
+from invoicing.models import Invoice, Status
+from invoicing.pdf.paper import rate_words
+from invoicing.snapshot import Document, document
+from merchants import assets, moments
+from payments import quotes
+from payments.models import Quote, Transfer
+from payments.rails import rail_for
+
+MOST_SEGMENTS = 12
+
+
+class Stage(StrEnum):
+    CHOOSE = "choose"
+    QUOTED = "quoted"
+    EXPIRED = "expired"
+    CONFIRMING = "confirming"
+    PART = "part"
+    HELD = "held"
+    PAID = "paid"
+    VOID = "void"
+    MISSED = "missed"
+
+
+# What the page says of itself when it changes under a reader who cannot see it.
+SENTENCES = {
+    Stage.CHOOSE: _("Choose how to pay."),
+    Stage.QUOTED: _("Waiting for your payment."),
+    Stage.EXPIRED: _("The rate lock has ended. Get a new quote."),
+    Stage.CONFIRMING: _("Your payment has been seen. The network is confirming it."),
+    Stage.PART: _("A part has been received. The rest is still due."),
+    Stage.HELD: _("Your payment arrived late and is being looked at."),
+    Stage.PAID: _("Paid, thank you. You owe nothing more on this invoice."),
+    Stage.VOID: _("This invoice is cancelled."),
+    Stage.MISSED: _("This invoice was not sent in time."),
+}
+ENDED = frozenset({Stage.PAID, Stage.VOID, Stage.MISSED})
+
+
+def network_of(asset_id: str) -> str:
+    """The CAIP-2 part of a CAIP-19 id."""
+    return asset_id.partition("/")[0]
+
+
+def asset_of(shown: Document, asset_id: str) -> dict[str, Any]:
+    """The asset as the invoice froze it; one the invoice never listed, from the catalogue; else its bare id."""
+    frozen = shown.asset(asset_id)
+    if frozen is not None:
+        return frozen
+    try:
+        return assets.asset(asset_id).frozen()
+    except assets.UnknownAsset:
+        return {"id": asset_id, "symbol": asset_id, "name": asset_id, "network": network_of(asset_id), "decimals": 0, "glyph": "", "colour": ""}
+
+
+def usual_time(asset_id: str) -> str:
+    """How long this network usually takes, to be read inside a sentence; empty when the catalogue dropped it."""
+    found = assets.catalogue().networks.get(network_of(asset_id))
+    return found.takes[:1].lower() + found.takes[1:] if found else ""
+
+
+def plain_units(units: int, decimals: int) -> str:
+    """An asset amount for the clipboard: '4648.51', no grouping, no trailing zeros."""
+    text = money.plain(units, decimals)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A quote as the payer reads it."""
+
+    quote: Quote
+    asset: dict[str, Any]
+    document: Document
+    now: datetime
+
+    @property
+    def address(self) -> str:
+        return self.quote.receive_address.address
+
+    @property
+    def address_groups(self) -> list[str]:
+        """The address in fours, to be set apart by margin and copied without gaps."""
+        return [self.address[at : at + 4] for at in range(0, len(self.address), 4)]
+
+    @property
+    def amount_to_copy(self) -> str:
+        return plain_units(self.quote.amount_units, self.asset["decimals"])
+
+    @property
+    def rate(self) -> str:
+        return rate_words(self.quote.rate, self.asset["symbol"], self.document.invoice.currency, self.document.invoice.language)
+
+    @property
+    def locked_until_words(self) -> str:
+        """'11:07 Lisbon time'; with the day, when that is not today."""
+        zone, until = self.document.time_zone, self.quote.locked_until
+        if moments.local(until, zone).date() != moments.local(self.now, zone).date():
+            return moments.in_words(until, zone, self.document.invoice.language)
+        return f"{moments.local(until, zone):%H:%M} {moments.zone_words(zone)}"
+
+    @cached_property
+    def uri(self) -> str:
+        """What the QR code says: the network's payment link, or the bare address."""
+        try:
+            found = assets.asset(self.quote.asset_id)
+            return rail_for(found.network.id).payment_uri(found, address=self.address, units=self.quote.amount_units)
+        except LookupError:
+            return self.address
+
+    @property
+    def wallet_link(self) -> str:
+        """The payment link, where a wallet can be expected to open it; else empty."""
+        return self.uri if ":" in self.uri and not self.document.is_test else ""
+
+    @property
+    def qr(self) -> str:
+        return segno.make_qr(self.uri, error="m").svg_data_uri(border=4, scale=4, dark="#131a2c", light="#ffffff")
+
+    @property
+    def seconds_left(self) -> int:
+        return max(int((self.quote.locked_until - self.now).total_seconds()), 0)
+
+    @property
+    def seconds_whole(self) -> int:
+        return max(int((self.quote.locked_until - self.quote.created_at).total_seconds()), 1)
+
+    @property
+    def clock(self) -> str:
+        return minutes(self.seconds_left)
+
+    @property
+    def ring(self) -> int:
+        """How much of the lock is left, of 100."""
+        return min(self.seconds_left * 100 // self.seconds_whole, 100)
+
+    @property
+    def now_ms(self) -> int:
+        return int(self.now.timestamp() * 1000)
+
+    @property
+    def until_ms(self) -> int:
+        return int(self.quote.locked_until.timestamp() * 1000)
+
+
+def minutes(seconds: int) -> str:
+    """'12:18'."""
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+@dataclass(frozen=True)
+class Received:
+    """A transfer as the payer reads it."""
+
+    transfer: Transfer
+    asset: dict[str, Any]
+    document: Document
+    now: datetime
+
+    @property
+    def is_pending(self) -> bool:
+        return self.transfer.status == Transfer.State.SEEN
+
+    @property
+    def is_dropped(self) -> bool:
+        return self.transfer.status == Transfer.State.DROPPED
+
+    @property
+    def is_held(self) -> bool:
+        return self.transfer.is_held and not self.is_dropped
+
+    @property
+    def asked(self) -> Quote | None:
+        """The quote it answers, when less than that arrived."""
+        quote = self.transfer.quote
+        return quote if quote is not None and self.transfer.amount_units < quote.amount_units else None
+
+    @property
+    def explorer(self) -> str:
+        try:
+            return rail_for(self.transfer.network).explorer_tx(self.transfer.txid)
+        except LookupError:
+            return ""
+
+    @property
+    def rate(self) -> str:
+        return rate_words(self.transfer.credit_rate, self.asset["symbol"], self.document.invoice.currency, self.document.invoice.language)
+
+    @property
+    def block(self) -> str:
+        """'31,204,877', or empty while it waits for one."""
+        height = self.transfer.block_height
+        return "" if height is None else money.grouped(height, 0, self.document.invoice.language)
+
+    @property
+    def usual_time(self) -> str:
+        return usual_time(self.transfer.asset_id)
+
+    @property
+    def segments(self) -> list[str]:
+        """One 'done', 'now' or 'left' per confirmation; of many, twelve that share them."""
+        needed = max(self.transfer.confirmations_needed, 1)
+        count = min(needed, MOST_SEGMENTS)
+        done = min(self.transfer.confirmations, needed) * count // needed
+        return ["done"] * done + ["now"] * (done < count) + ["left"] * (count - done - 1)
+
+    @property
+    def since_ms(self) -> int:
+        return int(self.transfer.first_seen_at.timestamp() * 1000)
+
+    @property
+    def now_ms(self) -> int:
+        return int(self.now.timestamp() * 1000)
+
+    @property
+    def so_far(self) -> str:
+        return minutes(max(int((self.now - self.transfer.first_seen_at).total_seconds()), 0))
+
+
+@dataclass(frozen=True)
+class Situation:
+    stage: Stage
+    invoice: Invoice
+    document: Document
+    asked: Asked | None  # the quote on the page: live, or the one that ended
+    latest: Quote | None  # the newest of all, whatever became of it
+    received: list[Received]
+    rest_minor: int  # what the payer is still asked for; 0 when what is on its way covers it
+    now: datetime
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing on this page will change by itself any more."""
+        return self.stage in ENDED
+
+    @property
+    def sentence(self) -> Any:
+        return SENTENCES[self.stage]
+
+    @property
+    def counted(self) -> list[Received]:
+        return [row for row in self.received if not row.is_dropped]
+
+    @property
+    def pending(self) -> list[Received]:
+        return [row for row in self.received if row.is_pending]
+
+    @property
+    def held(self) -> list[Received]:
+        return [row for row in self.received if row.is_held]
+
+    @property
+    def dropped(self) -> list[Received]:
+        return [row for row in self.received if row.is_dropped]
+
+    @property
+    def slowest(self) -> Received | None:
+        """The pending transfer that the payer waits for longest."""
+        return min(self.pending, key=lambda row: (row.transfer.confirmations - row.transfer.confirmations_needed, -row.transfer.pk), default=None)
+
+    @property
+    def received_share(self) -> int:
+        """Of 1000: how much of the total is credited."""
+        return min(self.invoice.credited_minor * 1000 // max(self.invoice.total_minor, 1), 1000)
+
+    @property
+    def pending_share(self) -> int:
+        """Of 1000: how much of the total is on its way."""
+        return min(self.invoice.pending_minor * 1000 // max(self.invoice.total_minor, 1), 1000 - self.received_share)
+
+    @property
+    def etag(self) -> str:
+        """A strong validator: the same for as long as nothing that the fragment says has changed."""
+        invoice, quote = self.invoice, self.asked and self.asked.quote
+        said: list[Any] = [self.stage, invoice.pk, invoice.version, invoice.status, self.rest_minor]
+        said += [invoice.credited_minor, invoice.pending_minor, invoice.refunded_minor, invoice.written_off_minor, invoice.is_overpaid]
+        said += [quote.reference, quote.locked_until.isoformat()] if quote else []
+        for row in self.received:
+            transfer = row.transfer
+            said += [
+                transfer.pk,
+                transfer.status,
+                transfer.confirmations,
+                transfer.credit_minor,
+                transfer.is_held,
+                transfer.is_late,
+                transfer.block_height,
+            ]
+        return f'"{hashlib.sha256(repr(said).encode()).hexdigest()[:32]}"'
+
+
+def situation(invoice: Invoice, *, now: datetime, choosing: bool = False) -> Situation:
+    """Where the payment of `invoice` stands at `now`. `choosing`: the payer asked to see the tokens again."""
+    shown = document(invoice)
+    transfers = list(invoice.transfers.select_related("quote").order_by("id"))
+    received = [Received(transfer, asset_of(shown, transfer.asset_id), shown, now) for transfer in transfers]
+    latest = quotes.latest(invoice)
+    rest = invoice.due_minor if invoice.due_minor > invoice.tolerance_minor else 0
+    stage, quote = _stage(invoice, received, latest=latest, rest=rest, choosing=choosing, now=now)
+    asked = Asked(quote, asset_of(shown, quote.asset_id), shown, now) if quote else None
+    return Situation(stage, invoice, shown, asked, latest, received, rest, now)
+
+
+def _stage(
+    invoice: Invoice, received: Sequence[Received], *, latest: Quote | None, rest: int, choosing: bool, now: datetime
+) -> tuple[Stage, Quote | None]:
+    """The stage, and the quote that it shows. A quote is shown only while it asks for what is still due."""
+    ended = {Status.PAID: Stage.PAID, Status.VOID: Stage.VOID, Status.MISSED: Stage.MISSED}.get(Status(invoice.status))
+    if ended:
+        return ended, None
+    if rest == 0:
+        return Stage.CONFIRMING, None
+    if choosing:
+        return Stage.CHOOSE, None
+    live = quotes.live(invoice, now=now)
+    if live and live.fiat_minor == rest:
+        return Stage.QUOTED, live
+    if latest and latest.fiat_minor == rest and latest.status != Quote.State.USED:
+        return Stage.EXPIRED, latest
+    if any(row.is_held for row in received):
+        return Stage.HELD, None
+    if invoice.credited_minor or invoice.pending_minor:
+        return Stage.PART, None
+    return Stage.CHOOSE, None

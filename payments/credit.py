@@ -1,0 +1,102 @@
+"""What a transfer counts for in the invoice's currency. Pure; decided once per transfer and then stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from invoicing.money import MAX_MINOR
+from merchants.models import LatePolicy
+from payments.rates import Rate
+
+MOVED_E4 = 20_000  # 2 %: a late payment keeps the locked rate while the price moved less than this
+SCALE = 10**6
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A quote of the same asset at the same address."""
+
+    id: int
+    units: int
+    fiat_minor: int
+    rate: Rate
+    created_at: datetime
+    locked_until: datetime
+
+
+@dataclass(frozen=True)
+class Credit:
+    """`minor` is None while the merchant has to decide (`is_held`)."""
+
+    minor: int | None
+    reason: str  # exact, pro_rata, late_locked, late_rate, no_quote, held
+    offer: Offer | None = None
+    rate: Rate | None = None
+    is_late: bool = False
+
+    @property
+    def is_held(self) -> bool:
+        return self.minor is None
+
+
+def at_offer(units: int, offer: Offer) -> int:
+    """Exactly the quote for exactly its amount; more or less: pro rata, floored."""
+    return offer.fiat_minor if units == offer.units else units * offer.fiat_minor // offer.units
+
+
+def at_rate(units: int, rate: Decimal, *, decimals: int, digits: int) -> int:
+    """`units` of the asset at `rate` (currency per whole asset), in the currency's minor unit, floored."""
+    top, bottom = rate.as_integer_ratio()
+    return units * top * 10**digits // (bottom * 10**decimals)
+
+
+def moved_little(locked: Decimal, current: Decimal) -> bool:
+    """Whether the price moved less than 2 % of the locked one, up or down."""
+    return abs(current - locked) * SCALE < locked * MOVED_E4
+
+
+def decide(
+    units: int,
+    *,
+    arrived_at: datetime,
+    offers: Sequence[Offer],
+    grace: timedelta,
+    policy: str,
+    current: Rate | None,
+    decimals: int,
+    digits: int,
+) -> Credit:
+    """The credit of `units` that arrived at `arrived_at` (the earlier of first seen and block time).
+
+    In time is within a quote's lock plus the network's grace. Among the quotes in time the one asked for exactly this
+    amount wins, else the newest. Late: by `policy`; without a usable price held for the merchant, never 0. A value no
+    invoice could have (above MAX_MINOR) is held too. `current` is the price of that time; `digits` those of the
+    currency's minor unit.
+    """
+    found = _valued(units, arrived_at, offers, grace, policy, current, decimals, digits)
+    return found if found.minor is None or found.minor <= MAX_MINOR else Credit(None, "held", is_late=found.is_late)
+
+
+def _valued(
+    units: int, arrived_at: datetime, offers: Sequence[Offer], grace: timedelta, policy: str, current: Rate | None, decimals: int, digits: int
+) -> Credit:
+    in_time = [offer for offer in offers if arrived_at <= offer.locked_until + grace]
+    if in_time:
+        offer = _best(units, in_time)
+        return Credit(at_offer(units, offer), "exact" if units == offer.units else "pro_rata", offer, offer.rate)
+    is_late = bool(offers)
+    if policy == LatePolicy.HOLD or current is None:
+        return Credit(None, "held", is_late=is_late)
+    if offers:
+        offer = _best(units, offers)
+        if moved_little(offer.rate.value, current.value):
+            return Credit(at_offer(units, offer), "late_locked", offer, offer.rate, is_late=True)
+    return Credit(at_rate(units, current.value, decimals=decimals, digits=digits), "late_rate" if offers else "no_quote", None, current, is_late=is_late)
+
+
+def _best(units: int, offers: Sequence[Offer]) -> Offer:
+    newest_first = sorted(offers, key=lambda offer: (offer.created_at, offer.id), reverse=True)
+    return next((offer for offer in newest_first if offer.units == units), newest_first[0])

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import secrets
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from invoicing.models import Invoice
+from merchants import assets
+from merchants.fields import UnitsField
+from merchants.models import Merchant
+
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without what is misread
+
+
+def new_reference() -> str:
+    return "Q-" + "".join(secrets.choice(ALPHABET) for _place in range(6))
+
+
+class Wallet(models.Model):
+    """Where a merchant receives on one family of networks. Holds nothing that can spend."""
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="wallets")
+    family = models.CharField(max_length=20)
+    name = models.CharField(max_length=60)
+    next_index = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["merchant", "family"], name="wallet_of_family_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ReceiveAddress(models.Model):
+    """The address one invoice is paid at on one family of networks. Never handed to a second invoice."""
+
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="addresses")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="addresses")
+    family = models.CharField(max_length=20)
+    address = models.CharField(max_length=120)
+    index = models.PositiveIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["family", "address"], name="address_once"),
+            models.UniqueConstraint(fields=["wallet", "index"], name="address_index_once"),
+            models.UniqueConstraint(fields=["wallet", "invoice"], name="address_of_invoice_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Quote(models.Model):
+    """The payer's choice of asset: an exact amount at a rate that is locked for a while."""
+
+    class State(models.TextChoices):
+        LIVE = "live", _("live")
+        USED = "used", _("used")
+        EXPIRED = "expired", _("expired")
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="quotes")
+    receive_address = models.ForeignKey(ReceiveAddress, on_delete=models.PROTECT, related_name="quotes")
+    reference = models.CharField(max_length=12, unique=True, default=new_reference)
+    asset_id = models.CharField(max_length=120)
+    status = models.CharField(max_length=8, choices=State, default=State.LIVE)
+    amount_units = UnitsField()
+    fiat_minor = models.BigIntegerField()  # what paying exactly this credits
+    rate = models.CharField(max_length=60)  # invoice currency per whole asset, exact decimal text
+    rate_source = models.CharField(max_length=60)
+    rate_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    chosen_at = models.DateTimeField()  # when the payer last asked for it
+    locked_until = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["invoice", "asset_id"], name="quote_live_once", condition=Q(status="live")),
+            models.CheckConstraint(condition=Q(fiat_minor__gt=0), name="quote_about_money"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["locked_until"], name="quote_expiring", condition=Q(status="live"))]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def asset(self) -> assets.Asset:
+        return assets.asset(self.asset_id)
+
+
+class Transfer(models.Model):
+    """Money seen on a chain, and the credit it was given: decided once, stored here, never recomputed."""
+
+    class State(models.TextChoices):
+        SEEN = "seen", _("seen")
+        FINAL = "final", _("final")
+        DROPPED = "dropped", _("dropped")
+
+    network = models.CharField(max_length=60)
+    txid = models.CharField(max_length=120)
+    place = models.PositiveIntegerField()  # inside the transaction; a place inside its block moves in a reorg
+    invoice = models.ForeignKey(Invoice, null=True, blank=True, on_delete=models.PROTECT, related_name="transfers")
+    receive_address = models.ForeignKey(ReceiveAddress, null=True, blank=True, on_delete=models.PROTECT, related_name="transfers")
+    quote = models.ForeignKey(Quote, null=True, blank=True, on_delete=models.PROTECT, related_name="transfers")
+    asset_id = models.CharField(max_length=120)
+    amount_units = UnitsField()
+    status = models.CharField(max_length=8, choices=State, default=State.SEEN)
+    first_seen_at = models.DateTimeField()
+    block_height = models.PositiveBigIntegerField(null=True, blank=True)
+    block_hash = models.CharField(max_length=80, blank=True)
+    block_at = models.DateTimeField(null=True, blank=True)
+    confirmations = models.PositiveIntegerField(default=0)
+    confirmations_needed = models.PositiveIntegerField()
+    final_at = models.DateTimeField(null=True, blank=True)
+
+    credit_minor = models.BigIntegerField(null=True, blank=True)  # None: not decided, or held for the merchant
+    credit_rate = models.CharField(max_length=60, blank=True)
+    credit_source = models.CharField(max_length=60, blank=True)
+    credit_reason = models.CharField(max_length=20, blank=True)
+    credit_rate_at = models.DateTimeField(null=True, blank=True)
+    credited_at = models.DateTimeField(null=True, blank=True)
+    is_late = models.BooleanField(default=False)
+    is_held = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["network", "txid", "place"], name="transfer_once"),
+            models.CheckConstraint(condition=Q(credit_minor__isnull=True) | Q(credit_minor__gte=0), name="transfer_credit_not_negative"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["network", "block_height"], name="transfer_in_block"),
+            models.Index(fields=["invoice", "id"], name="transfer_of_invoice"),
+            models.Index(fields=["network", "id"], name="transfer_unconfirmed", condition=Q(status="seen")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.txid}:{self.place}"
+
+    @property
+    def asset(self) -> assets.Asset:
+        return assets.asset(self.asset_id)
+
+    @property
+    def short_txid(self) -> str:
+        return f"{self.txid[:6]}…{self.txid[-4:]}"

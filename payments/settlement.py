@@ -1,0 +1,108 @@
+"""The money on an invoice: stored credits are added up, and the lifecycle moves. Nothing old is recomputed.
+
+Any hint (a block, a timer, a click) only leads here; twice, late and out of order are all fine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from invoicing import facts, lifecycle
+from invoicing.lifecycle import Money
+from invoicing.models import Invoice, Status
+from invoicing.money import ceil_ratio, digits, plain
+from merchants.events import record
+from payments import quotes
+from payments.models import Transfer
+
+OVER_E4 = 5_000  # 0.5 %: less than this too much is not called overpaid
+SCALE = 10**6
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one transfer brings to the sum. `unit_minor` is what its asset's payable unit is worth, rounded up."""
+
+    minor: int
+    is_final: bool
+    is_late: bool
+    unit_minor: int
+
+
+def add_up(counted: list[Counted], *, total_minor: int, tolerance_minor: int) -> Money:
+    """Pure. Overpaid is only what exceeds max(0.5 % of the total, one payable unit); underpaid means something final
+    came, nothing is on its way, and it is not enough."""
+    credited = sum(part.minor for part in counted if part.is_final)
+    pending = sum(part.minor for part in counted if not part.is_final)
+    slack = max(total_minor * OVER_E4 // SCALE, *(part.unit_minor for part in counted), 0)
+    return Money(
+        credited_minor=credited,
+        pending_minor=pending,
+        is_underpaid=0 < credited < total_minor - tolerance_minor and not pending,
+        is_overpaid=credited - total_minor > slack,
+        is_paid_late=any(part.is_late for part in counted if part.is_final),
+    )
+
+
+def _counted(transfer: Transfer, currency: str) -> Counted:
+    asset = transfer.asset
+    top, bottom = Decimal(transfer.credit_rate).as_integer_ratio()
+    unit = ceil_ratio(asset.payable_unit * top * 10 ** digits(currency), bottom * 10**asset.decimals)
+    return Counted(transfer.credit_minor or 0, transfer.status == Transfer.State.FINAL, transfer.is_late, unit)
+
+
+def reconsider(invoice_id: int, *, now: datetime) -> Invoice:
+    """Read all the money of an invoice, under its lock, and decide. Idempotent."""
+    with transaction.atomic():
+        return settle(lifecycle.locked(invoice_id), now=now)
+
+
+def settle(invoice: Invoice, *, now: datetime) -> Invoice:
+    """`reconsider` for an invoice that is already locked in this transaction."""
+    counting = Transfer.objects.filter(invoice=invoice, credit_minor__isnull=False).exclude(status=Transfer.State.DROPPED)
+    money = add_up(
+        [_counted(transfer, invoice.currency) for transfer in counting],
+        total_minor=invoice.total_minor,
+        tolerance_minor=invoice.tolerance_minor,
+    )
+    was_over, had = invoice.is_overpaid, invoice.credited_minor
+    invoice = lifecycle.account(invoice, money, now=now)
+    quotes.close_stale(invoice)
+    if invoice.is_overpaid and not was_over:
+        tell("payment.overpaid", invoice, now=now)
+    if invoice.is_underpaid and invoice.status == Status.OPEN and invoice.credited_minor > had:
+        tell("payment.part_received", invoice, now=now)
+    return invoice
+
+
+def tell(kind: str, invoice: Invoice, *, now: datetime, transfer: Transfer | None = None) -> None:
+    """Record a payment event about `invoice`, with the transfer it is about."""
+    about: dict[str, object] = {"invoice": facts.of_invoice(invoice)}
+    if transfer is not None:
+        about["transfer"] = facts_of(transfer, invoice)
+    record(kind, merchant=invoice.merchant, subject=invoice, now=now, facts=about)
+
+
+def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:
+    """A transfer in an event: amounts as decimal strings, the asset's by its own decimals."""
+    asset = transfer.asset
+    return {
+        "network": transfer.network,
+        "network_name": asset.network.name,
+        "asset": asset.id,
+        "symbol": asset.symbol,
+        "amount": plain(transfer.amount_units, asset.decimals),
+        "txid": transfer.txid,
+        "place": transfer.place,
+        "status": transfer.status,
+        "confirmations": transfer.confirmations,
+        "credit": None if transfer.credit_minor is None else plain(transfer.credit_minor, digits(invoice.currency)),
+        "rate": transfer.credit_rate or None,
+        "rate_source": transfer.credit_source or None,
+        "late": transfer.is_late,
+        "held": transfer.is_held,
+    }

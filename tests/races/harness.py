@@ -1,0 +1,80 @@
+"""Threads on PostgreSQL, stopped between a check and its write.
+
+`race` runs each call in a thread with a connection of its own. `Meeting` is the barrier: put into the code between the check
+and the write, it holds every thread that arrives until all are there, or, when a guard keeps the others out, for a moment.
+`guarded_and_bare` is how a race is told: the guarded run must hold, and the twin without the named guard must fail every
+time, or the test proves nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+PATIENCE = 0.35  # seconds a thread waits for the others, when a guard keeps them out
+TWIN_RUNS = 10
+
+
+class Meeting:
+    def __init__(self, parties: int) -> None:
+        self._barrier = threading.Barrier(parties)
+
+    def wait(self) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self._barrier.wait(timeout=PATIENCE)
+
+    def before(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, called only after the meeting."""
+
+        def met(*args: Any, **kwargs: Any) -> Any:
+            self.wait()
+            return function(*args, **kwargs)
+
+        return met
+
+
+def race(*calls: Callable[[], Any]) -> list[Any]:
+    """What each call returned or raised, all begun at once."""
+    results: list[Any] = [None] * len(calls)
+    start = threading.Barrier(len(calls))
+
+    def run(place: int, call: Callable[[], Any]) -> None:
+        try:
+            start.wait(timeout=10)
+            results[place] = call()
+        except Exception as error:  # a race's loser is a result
+            results[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive(), "a racer hangs"
+    return results
+
+
+def failures(story: Callable[[], None], runs: int = TWIN_RUNS) -> int:
+    """In how many of `runs` the story's assertions did not hold."""
+    failed = 0
+    for _run in range(runs):
+        try:
+            story()
+        except AssertionError:
+            failed += 1
+    return failed
+
+
+@contextlib.contextmanager
+def patched(*changes: tuple[object, str, Any]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for target, name, value in changes:
+            patch.setattr(target, name, value)
+        yield
