@@ -52,7 +52,8 @@ class Child:
     def _pass_on(self) -> None:
         lines: IO[bytes] = self.process.stdout  # type: ignore[assignment]
         for line in lines:
-            say(f"{self.name:<{WIDTH}} | {line.decode(errors='replace').rstrip()}")
+            if text := line.decode(errors="replace").rstrip():
+                say(f"{self.name:<{WIDTH}} | {text}")
 
     def has_ended(self) -> bool:
         return self.process.poll() is not None
@@ -202,6 +203,7 @@ def hold(data_dir: Path) -> IO[str]:
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        held.close()
         raise CannotRun(f"Another Quittance runs on {data_dir}. Stop that one, or give this one a DATA_DIR of its own.") from None
     return held
 
@@ -211,7 +213,6 @@ def prepare() -> tuple[int, Path]:
     env.read()
     port = read_port()
     if os.environ["DJANGO_SETTINGS_MODULE"] == DEMO_SETTINGS:
-        os.environ.setdefault("SITE_URL", f"http://127.0.0.1:{port}")
         os.environ.setdefault("PYTHONWARNINGS", "ignore:You're running the worker with superuser privileges")
     from django.conf import settings
 

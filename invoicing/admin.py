@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +18,9 @@ class LineInline(OperatorInline):
     model = LineItem
     fields = ("position", "description", "quantity", "unit_price", "tax_name", "amount")
     readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LineItem]:
+        return super().get_queryset(request).select_related("invoice")
 
     @admin.display(description=_("quantity"))
     def quantity(self, line: LineItem) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,7 +78,14 @@ def held(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """Money that came and counts for nothing until somebody decides."""
     waiting = Q(transfers__is_held=True) & ~Q(transfers__status="dropped")
     for invoice in Invoice.objects.filter(waiting, merchant=merchant).distinct().order_by("-id")[:MOST]:
-        yield Matter("scale", "amber", _("A payment is held"), _("It came for %(name)s and does not count yet.") % {"name": invoice.name}, _page(invoice, merchant), _("Look at it"))
+        yield Matter(
+            "scale",
+            "amber",
+            _("A payment is held"),
+            _("It came for %(name)s and does not count yet.") % {"name": invoice.name},
+            _page(invoice, merchant),
+            _("Look at it"),
+        )
 
 
 @register
@@ -98,14 +106,18 @@ def underpaid(merchant: Merchant, now: datetime) -> Iterable[Matter]:
 
 @register
 def undelivered(merchant: Merchant, now: datetime) -> Iterable[Matter]:
-    """Messages that were given up on; one row an invoice, however many."""
-    failed = Invoice.objects.filter(merchant=merchant, deliveries__status="failed").order_by("-id").distinct()[:MOST]
-    counts = {invoice.pk: invoice for invoice in failed}
-    if not counts:
+    """Messages that were given up on and not sent again since; one row an invoice, however many."""
+    failed = Invoice.objects.filter(merchant=merchant, deliveries__status="failed").order_by("-id").distinct()[: MOST * 5]
+    invoices = {invoice.pk: invoice for invoice in failed}
+    if not invoices:
         return
-    tallies: dict[int, int] = {}
-    for pk in Invoice.objects.filter(pk__in=counts, deliveries__status="failed").values_list("pk", flat=True):
-        tallies[pk] = tallies.get(pk, 0) + 1
-    for pk, invoice in counts.items():
-        title = ngettext("A message could not be delivered", "%(count)s messages could not be delivered", tallies[pk]) % {"count": tallies[pk]}
-        yield Matter("mail-warning", "red", title, _("About %(name)s, for %(payer)s.") % {"name": invoice.name, "payer": invoice.payer_name}, f"{_page(invoice, merchant)}#messages", _("See why"))
+    latest: dict[tuple[object, ...], str] = {}
+    keys = ("deliveries__channel", "deliveries__template", "deliveries__recipient", "deliveries__status")
+    for pk, channel, template, recipient, status in Invoice.objects.filter(pk__in=invoices).order_by("deliveries__id").values_list("pk", *keys):
+        latest[(pk, channel, template, recipient)] = status
+    open_ones = Counter(key[0] for key, status in latest.items() if status == "failed")
+    for pk, count in list(open_ones.items())[:MOST]:
+        invoice = invoices[pk]  # type: ignore[index]
+        title = ngettext("A message could not be delivered", "%(count)s messages could not be delivered", count) % {"count": count}
+        text = _("About %(name)s, for %(payer)s.") % {"name": invoice.name, "payer": invoice.payer_name}
+        yield Matter("mail-warning", "red", title, text, f"{_page(invoice, merchant)}#messages", _("See why"))

@@ -6,6 +6,8 @@ totals are stored, the form's uploads are taken over, and the event is written.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -19,6 +21,8 @@ from invoicing.models.invoice import EDITABLE
 from invoicing.totals import Line, Totals, totals
 from merchants.events import record
 from merchants.models import Merchant, User
+
+MAX_REMARK = 4000
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,26 @@ def save_draft(
         return held
 
 
+def save_apart(
+    invoice: Invoice | None, *, merchant: Merchant, by: User, cleaned: Content, form_key: str, removed_files: tuple[str, ...] = (), now: datetime
+) -> Invoice:
+    """What was typed into the form of `invoice` (None: deleted meanwhile), as a new draft with its own copies of the files.
+
+    Pressed twice it is one draft: its key is derived from the form's.
+    """
+    key = base64.urlsafe_b64encode(hashlib.sha256(f"apart:{form_key}".encode()).digest()).decode().rstrip("=")
+    if not Invoice.objects.filter(merchant=merchant, form_key=key).exists():
+        uploads.pending(merchant, form_key).update(form_key=key)
+        if invoice is not None:
+            uploads.copy_to_form(Attachment.objects.filter(invoice=invoice).exclude(public_id__in=removed_files), form_key=key, now=now)
+    return save_draft(None, merchant=merchant, by=by, version=0, cleaned=cleaned, form_key=key, now=now)
+
+
 def _begin(merchant: Merchant, cleaned: Content, *, by: User, form_key: str) -> Invoice | None:
     """A new, empty draft of this form; None when the form has made one already."""
-    draft = Invoice(merchant=merchant, created_by=by, time_zone=merchant.time_zone, language=merchant.language, form_key=form_key, currency=cleaned.currency)
+    draft = Invoice(
+        merchant=merchant, created_by=by, time_zone=merchant.time_zone, language=merchant.language, form_key=form_key, currency=cleaned.currency
+    )
     try:
         with transaction.atomic():
             draft.save()
@@ -165,8 +186,8 @@ def _payer(merchant: Merchant, cleaned: Content) -> Payer | None:
 
 
 def set_remark(invoice: Invoice, *, text: str) -> None:
-    """Keep the team's private note. It is on no document, so it may change whatever the status."""
-    Invoice.objects.filter(pk=invoice.pk).update(remark=text.strip()[:4000])
+    """Keep the team's private note, at most MAX_REMARK long. It is on no document, so it may change whatever the status."""
+    Invoice.objects.filter(pk=invoice.pk).update(remark=text.strip())
 
 
 def delete(invoice: Invoice, *, by: User, now: datetime) -> None:

@@ -17,16 +17,16 @@ from invoicing.totals import PERCENT_SCALE, QUANTITY_SCALE
 
 MAX_QUANTITY_E4 = 10**9 * QUANTITY_SCALE
 PERCENT_PLACES = 4
-_COMMA_AS_POINT = re.compile(r",\d{1,2}\Z|,\d{4,}\Z|,\d*,\d{1,2}\Z")
+_COMMA_AS_POINT = re.compile(r"-?\d+,(\d{1,2}|\d{4,8})")
 _TAX = re.compile(r"(?:(?P<spaced>.*\S)\s+|(?P<joined>.*[^\s\d.,%]))?(?P<rate>\d[\d.,]*)\s*%?\Z")
 
 
 def _number(text: str, places: int) -> int:
-    """As parse_scaled; refuses a comma that stands where a point belongs, since '10,50' must not become 1050."""
-    squeezed = re.sub(r"\s", "", text)
-    if _COMMA_AS_POINT.search(squeezed) and "." not in squeezed:
-        raise NotAnAmount(_("Write the decimals after a point: %(example)s.") % {"example": ".".join(squeezed.rsplit(",", 1))})
-    return parse_scaled(squeezed, places)
+    """As parse_scaled; says so where a comma stands in a point's place."""
+    written = text.strip()
+    if _COMMA_AS_POINT.fullmatch(written):
+        raise NotAnAmount(_("Write the decimals after a point: %(example)s.") % {"example": written.replace(",", ".")})
+    return parse_scaled(written, places)
 
 
 def quantity(text: str) -> int:
@@ -54,7 +54,9 @@ def price(text: str, currency: str) -> int:
     if value < 0:
         raise NotAnAmount(_("A price is zero or more. To take something off, use the discount."))
     if value > MAX_MINOR:
-        raise NotAnAmount(_("This is more than an invoice can hold, %(most)s %(currency)s.") % {"most": format_minor(MAX_MINOR, currency), "currency": currency})
+        raise NotAnAmount(
+            _("This is more than an invoice can hold, %(most)s %(currency)s.") % {"most": format_minor(MAX_MINOR, currency), "currency": currency}
+        )
     return value
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from invoicing import facts, numbering, payability, snapshot
-from invoicing.models import Invoice, Status
+from invoicing import facts, numbering, payability, pdf, snapshot
+from invoicing.models import Invoice, Rendering, Status
 from invoicing.models.invoice import EDITABLE
 from merchants.events import record
 from merchants.models import User
@@ -128,7 +128,9 @@ def blockers(invoice: Invoice, now: datetime) -> list[str]:
 def _issue(invoice: Invoice, *, now: datetime, by: User | None = None) -> Invoice:
     frozen = snapshot.freeze(invoice, now=now)
     number = numbering.take(invoice.merchant_id)
-    return _move(invoice, "invoice.issued", now=now, by=by, number=number, issued_at=now, published_at=invoice.published_at or now, **frozen)
+    _move(invoice, "invoice.issued", now=now, by=by, number=number, issued_at=now, published_at=invoice.published_at or now, **frozen)
+    pdf.request(invoice, Rendering.Kind.INVOICE)
+    return invoice
 
 
 def issue_due(pk: int, *, now: datetime) -> Invoice | None:
@@ -191,8 +193,11 @@ def account(invoice: Invoice, money: Money, *, now: datetime) -> Invoice:
     enough = money.credited_minor >= invoice.total_minor - invoice.tolerance_minor
     if invoice.status == Status.OPEN and enough:
         changes["written_off_minor"] = max(invoice.total_minor - money.credited_minor, 0)
-        return _move(invoice, "invoice.paid", now=now, paid_at=now, **changes)
+        _move(invoice, "invoice.paid", now=now, paid_at=now, **changes)
+        pdf.request(invoice, Rendering.Kind.RECEIPT)
+        return invoice
     if invoice.status == Status.PAID and not enough:
+        pdf.forget_receipt(invoice)
         return _move(invoice, "invoice.reopened", now=now, paid_at=None, **changes | {"written_off_minor": 0})
     if invoice.status == Status.PAID:
         changes["written_off_minor"] = max(invoice.total_minor - money.credited_minor, 0)

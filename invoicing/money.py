@@ -6,12 +6,14 @@ amount is an int of the asset's smallest unit. Nothing here rounds but `floor_ra
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal, localcontext
 from functools import lru_cache
 
 from babel import Locale
 from babel.numbers import format_decimal, get_currency_name, get_currency_precision
 
+_WRITTEN = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]{1,3}(?P<gap>[ ,])[0-9]{3}(?:(?P=gap)[0-9]{3})*|[0-9]*)(?:\.(?P<fraction>[0-9]*))?")
 MAX_MINOR = 10**15 - 1  # what an invoice may be about; far inside a bigint
 
 
@@ -65,7 +67,8 @@ def grouped(units: int, places: int, language: str = "en", *, trim: bool = False
         units //= 10
         shown -= 1
     pattern = "#,##0" + ("." + "0" * shown if shown else "")
-    text = format_decimal(to_decimal(abs(units), shown), format=pattern, locale=locale_of(language), decimal_quantization=False)
+    with localcontext(prec=100):  # Babel rounds in the context, and the usual 28 digits end before 2^256 does
+        text = format_decimal(to_decimal(abs(units), shown), format=pattern, locale=locale_of(language), decimal_quantization=False)
     return f"\N{MINUS SIGN}{text}" if units < 0 else text
 
 
@@ -75,23 +78,22 @@ def format_minor(minor: int, currency: str, language: str = "en") -> str:
 
 
 def parse_scaled(text: str, places: int) -> int:
-    """'1,250.50' or '1250.5' with 2 places → 125050. NotAnAmount for anything else, or for more digits than `places`."""
-    cleaned = text.strip().replace("\N{MINUS SIGN}", "-").replace("\u00a0", "").replace("\u202f", "").replace(" ", "").replace(",", "")
-    try:
-        value = Decimal(cleaned)
-    except InvalidOperation:
-        raise NotAnAmount("This is not a number. Write it like 1250.50.") from None
-    if not value.is_finite():
+    """'1,250.50' or '1250.5' with 2 places → 125050. NotAnAmount for anything else, or for more digits than `places`.
+
+    A comma or a space stands between thousands only, so that '12,50' is refused and never read as 1250. Digits are
+    0 to 9; there is no exponent.
+    """
+    written = _WRITTEN.fullmatch(text.strip().replace("\N{MINUS SIGN}", "-").replace("\u00a0", " ").replace("\u202f", " "))
+    whole, fraction = (re.sub("[ ,]", "", written["whole"]), written["fraction"] or "") if written else ("", "")
+    if written is None or not (whole or fraction):
         raise NotAnAmount("This is not a number. Write it like 1250.50.")
-    _sign, value_digits, exponent = value.as_tuple()
-    if len(value_digits) + max(int(exponent), 0) > 40 or abs(int(exponent)) > 40:
+    if len(whole) + len(fraction) > 40:
         raise NotAnAmount("This number is too large.")
-    scaled = value.scaleb(places)
-    if scaled != scaled.to_integral_value():
+    if len(fraction) > places:
         if places == 0:
             raise NotAnAmount("This takes whole numbers only.")
         raise NotAnAmount(f"This has too many digits after the point; {places} at most.")
-    return int(scaled)
+    return int(written["sign"] + (whole + fraction.ljust(places, "0") or "0"))
 
 
 def parse_minor(text: str, currency: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.utils.functional import Promise
@@ -102,16 +103,15 @@ def overview_sums(merchant: Merchant, now: datetime) -> Overview:
         outstanding=_by_currency(mine.filter(status=Status.OPEN), merchant, minor=unpaid, part=Sum("pending_minor")),
         overdue=_by_currency(mine.filter(overdue(now)), merchant, minor=unpaid, at=Min("due_at")),
         received=_received(mine, merchant, now),
-        going_out=_by_currency(mine.filter(status=Status.SCHEDULED, issue_at__lte=now + AHEAD), merchant, minor=Sum("total_minor"), at=Min("issue_at")),
+        going_out=_by_currency(
+            mine.filter(status=Status.SCHEDULED, issue_at__lte=now + AHEAD), merchant, minor=Sum("total_minor"), at=Min("issue_at")
+        ),
     )
 
 
 def _by_currency(found: QuerySet[Invoice], merchant: Merchant, **figures: Sum | Min | Max) -> list[Sum_]:
-    rows = found.order_by().values("currency").annotate(invoices=Count("id"), **{f"figure_{name}": figure for name, figure in figures.items()})
-    sums = [
-        Sum_(row["currency"], row["figure_minor"] or 0, row["invoices"], row.get("figure_part") or 0, row.get("figure_at"))
-        for row in rows
-    ]
+    rows: Any = found.order_by().values("currency").annotate(invoices=Count("id"), **{f"figure_{name}": figure for name, figure in figures.items()})
+    sums = [Sum_(row["currency"], row["figure_minor"] or 0, row["invoices"], row.get("figure_part") or 0, row.get("figure_at")) for row in rows]
     return _ordered(sums, merchant)
 
 

@@ -1,11 +1,30 @@
 """Celery's side of invoicing: ids in, one domain call."""
 
+import contextlib
+
 from celery import shared_task
 
-from invoicing import issuing
+from invoicing import issuing, pdf, uploads
 from merchants import clock
 
 
 @shared_task(name="invoicing.tasks.issue_due")
 def issue_due() -> None:
     issuing.run_due(now=clock.now())
+
+
+@shared_task(name="invoicing.tasks.purge_pending_uploads")
+def purge_pending_uploads() -> None:
+    uploads.purge(now=clock.now())
+
+
+@shared_task(name="invoicing.tasks.make_pdf")
+def make_pdf(invoice_id: int, kind: str) -> None:
+    with contextlib.suppress(pdf.NotMade):  # the reason is on its row, and the sweep comes back to it
+        pdf.ensure(invoice_id, kind=kind, now=clock.now())
+
+
+@shared_task(name="invoicing.tasks.make_missing_pdfs")
+def make_missing_pdfs() -> None:
+    for rendering in pdf.missing(clock.now()):
+        make_pdf(rendering.invoice_id, rendering.kind)

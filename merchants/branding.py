@@ -6,9 +6,11 @@ Colours are '#RRGGBB'. A contrast is a ratio from 1 to 21 (https://www.w3.org/TR
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 WHITE, BLACK, INK = "#FFFFFF", "#000000", "#131A2C"
 # What the colour is seen on: the surfaces of static/css/tokens.css, light and dark.
 LIGHT = (WHITE, "#F5F6F9")
@@ -72,7 +74,8 @@ def _moved(color: str, step: float, enough: Callable[[str], bool]) -> str:
     """`color` made lighter or darker until `enough`; a lighter one is also less garish. Ends at white or black."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_channels(color))
     shade, level = color, lightness
-    while not enough(shade) and 0 < level < 1:
+    end = 1 if step > 0 else 0
+    while not enough(shade) and level != end:
         level = min(max(level + step, 0), 1)
         shade = _hex(colorsys.hls_to_rgb(hue, level, saturation * (1 - 0.7 * max(level - lightness, 0))))
     return shade
@@ -100,3 +103,27 @@ def dark(color: str) -> Shades:
     soft = mixed(DARK[1], accent, 0.18)
     link = _moved(color, STEP, lambda shade: _all_at_least(DARK, LINK_ON_DARK)(shade) and contrast(shade, soft) >= READABLE)
     return Shades(accent=accent.upper(), on_accent=text_on(accent), hover=_hover(accent), link=link, soft=soft)
+
+
+def _declarations(shades: Shades) -> str:
+    # The names of static/css/tokens.css.
+    named = {
+        "--accent": shades.accent,
+        "--accent-hover": shades.hover,
+        "--accent-on": shades.on_accent,
+        "--accent-ink": shades.link,
+        "--accent-soft": shades.soft,
+    }
+    return " ".join(f"{name}: {value};" for name, value in named.items())
+
+
+def stylesheet(color: str) -> str:
+    """CSS that puts a merchant's colour in the place of ours, in light and in dark. ValueError for anything but #RRGGBB."""
+    if not COLOR.fullmatch(color):
+        raise ValueError(f"{color!r} is not a colour.")
+    on_light, on_dark = _declarations(light(color)), _declarations(dark(color))
+    return (
+        f":root {{ {on_light} }}\n"
+        f'@media (prefers-color-scheme: dark) {{ :root:not([data-theme="light"]) {{ {on_dark} }} }}\n'
+        f':root[data-theme="dark"] {{ {on_dark} }}\n'
+    )

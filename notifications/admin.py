@@ -43,7 +43,7 @@ class DeliveryAdmin(OperatorAdmin):
     inlines = (AttemptInline,)
     actions = ("send_again",)
     fields = (
-        *("merchant", "event", "invoice", "channel", "template", "recipient", "message_id", "status", "reason"),
+        *("merchant", "event", "invoice", "channel", "template", "recipient", "message_id", "webhook_id", "status", "reason", "is_forced"),
         *("attempts_made", "next_at", "lease", "leased_until", "created_at", "sent_at"),
     )
 

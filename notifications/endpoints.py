@@ -54,6 +54,12 @@ def rotate_secret(endpoint: Endpoint, *, by: User, now: datetime) -> str:
     return plain
 
 
+def switch_off(merchant: Merchant, *, by: User, now: datetime) -> bool:
+    """No more webhooks, by a member's wish. False when there were none."""
+    endpoint = of(merchant)
+    return endpoint is not None and disable(endpoint, reason="", by=by, now=now)
+
+
 def disable(endpoint: Endpoint, *, reason: str, now: datetime, by: User | None = None) -> bool:
     """Switch it off: nothing more is sent to it. False when it was off already."""
     with transaction.atomic():

@@ -75,12 +75,12 @@ def _claim(delivery: Delivery, now: datetime) -> bool:
     return True
 
 
-def finish(delivery: Delivery, *, lease: int, outcome: Outcome, now: datetime) -> bool:
+def finish(delivery: Delivery, *, lease: int, outcome: Outcome, now: datetime, duration_ms: int = 0) -> bool:
     """Write how the try under `lease` went, and what follows. False when the lease was taken over meanwhile:
     then the try keeps its answer, and the delivery is left to whoever has it now."""
     with transaction.atomic():
         delivery.attempts.filter(number=delivery.attempts_made, succeeded=None).update(
-            duration_ms=outcome.duration_ms, succeeded=outcome.ok, is_permanent=outcome.permanent, code=outcome.code, answer=outcome.answer
+            duration_ms=duration_ms, succeeded=outcome.ok, is_permanent=outcome.permanent, code=outcome.code, answer=outcome.answer
         )
         if outcome.ok:
             return _move(delivery, State.SENT, under=lease, sent_at=now, leased_until=None, reason="")
@@ -88,7 +88,8 @@ def finish(delivery: Delivery, *, lease: int, outcome: Outcome, now: datetime) -
             return _fail(delivery, lease=lease, reason=_short(outcome), now=now)
         pause = backoff.wait(delivery.channel, delivery.attempts_made, luck=random.uniform(-1, 1), retry_after=outcome.retry_after)  # noqa: S311 - jitter
         if pause is None:
-            tries = ngettext("Given up after %(count)d try.", "Given up after %(count)d tries.", delivery.attempts_made) % {"count": delivery.attempts_made}
+            tries = ngettext("Given up after %(count)d try.", "Given up after %(count)d tries.", delivery.attempts_made)
+            tries %= {"count": delivery.attempts_made}
             return _fail(delivery, lease=lease, reason=f"{tries} {_short(outcome)}", now=now)
         return _move(delivery, State.QUEUED, under=lease, next_at=now + pause, leased_until=None)
 
@@ -138,6 +139,14 @@ def cancel(delivery: Delivery, *, reason: str, now: datetime, lease: int | None 
         if is_held:
             _tell("invoice.mail_held", delivery, now=now, reason=reason)
         return True
+
+
+def again(delivery: Delivery, *, by: User, now: datetime, force: bool = False) -> Delivery:
+    """What a member's 'send' means: what waits goes at once, anything else becomes a new message. Returns what goes."""
+    if delivery.status == State.QUEUED and not force:
+        send_now(delivery, now=now)
+        return delivery
+    return send_again(delivery, by=by, now=now, force=force)
 
 
 def send_now(delivery: Delivery, *, now: datetime) -> None:

@@ -29,6 +29,7 @@ PLANS: dict[str, Plan] = {
     "payment.part_received": Plan((Mail("part_received", "payer"),), webhook_is_notice=True),
     "payment.overpaid": Plan((Mail("overpaid", "merchant"),), webhook_is_notice=True),
     "payment.late": Plan(webhook_is_notice=True),
+    "payment.dropped": Plan(webhook_is_notice=True),
     "invoice.paid": Plan((Mail("receipt", "payer"), Mail("paid", "merchant", is_notice=True)), webhook_is_notice=True),
     "invoice.reopened": Plan(),
     "invoice.voided": Plan((Mail("cancelled", "payer"),)),

@@ -1,2 +1,75 @@
+"""The hands of the outbox. Each task asks the clock and makes one domain call, again while there is more to do."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError
+
+from merchants import clock
+from notifications import courier, fanout, outbox
+
+log = logging.getLogger(__name__)
+BUSY = 20.0  # seconds until a task hands over to the next tick
+HURRY_EXPIRES = 30
+
+
+def _turns(seconds: float = BUSY) -> Iterator[None]:
+    until = time.monotonic() + seconds
+    while True:
+        yield
+        if time.monotonic() >= until:
+            return
+
+
+@shared_task(name="notifications.tasks.fan_out")
+def fan_out() -> None:
+    """Events that wait become deliveries; whoever sends them is woken."""
+    woken: set[str] = set()
+    for _turn in _turns():
+        done = fanout.run(clock.now())
+        woken |= done.channels
+        if not done.events:
+            break
+    for channel in sorted(woken):
+        _nudge(SENDERS[channel])
+
+
+@shared_task(name="notifications.tasks.send_email", soft_time_limit=150, time_limit=180)
+def send_email() -> None:
+    """Due mails leave."""
+    for _turn in _turns():
+        if not courier.round_of("email", now=clock.now()):
+            return
+
+
+@shared_task(name="notifications.tasks.send_webhooks", soft_time_limit=150, time_limit=180)
+def send_webhooks() -> None:
+    """Due webhooks leave."""
+    for _turn in _turns():
+        if not courier.round_of("webhook", now=clock.now()):
+            return
+
+
+@shared_task(name="notifications.tasks.release_abandoned")
+def release_abandoned() -> None:
+    """What a dead worker held waits again, or is shown."""
+    outbox.release_abandoned(clock.now())
+
+
+SENDERS: dict[str, Task] = {"email": send_email, "webhook": send_webhooks}
+
+
+def _nudge(task: Task) -> None:
+    """Enqueue `task` for haste. Without a broker nothing is lost: beat's next tick does the same."""
+    with contextlib.suppress(OperationalError, OSError):
+        task.apply_async(retry=False, ignore_result=True, expires=HURRY_EXPIRES)
+
+
 def hurry(**_kwargs: object) -> None:
-    pass
+    """Receiver of `merchants.signals.event_recorded`."""
+    _nudge(fan_out)

@@ -51,7 +51,7 @@ class QuoteAdmin(OperatorAdmin):
     ordering = ("-id",)
     fields = (
         *("reference", "invoice", "receive_address", "status", "asset_id", "amount", "credits"),
-        *("rate", "rate_source", "rate_at", "created_at", "locked_until"),
+        *("rate", "rate_source", "rate_at", "created_at", "chosen_at", "locked_until"),
     )
     readonly_fields = ("amount", "credits")
 

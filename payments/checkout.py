@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from invoicing import money
 from invoicing.models import Invoice, Status
-from invoicing.pdf.paper import rate_words
+from invoicing.pdf.paper import number_of, rate_words
 from invoicing.snapshot import Document, document
 from merchants import assets, moments
 from payments import quotes
@@ -257,6 +257,10 @@ class Situation:
         return SENTENCES[self.stage]
 
     @property
+    def receipt_number(self) -> str:
+        return number_of(self.invoice, "receipt")
+
+    @property
     def counted(self) -> list[Received]:
         return [row for row in self.received if not row.is_dropped]
 
@@ -334,10 +338,10 @@ def _stage(
     live = quotes.live(invoice, now=now)
     if live and live.fiat_minor == rest:
         return Stage.QUOTED, live
-    if latest and latest.fiat_minor == rest and latest.status != Quote.State.USED:
-        return Stage.EXPIRED, latest
     if any(row.is_held for row in received):
         return Stage.HELD, None
+    if latest and latest.fiat_minor == rest and latest.status != Quote.State.USED:
+        return Stage.EXPIRED, latest
     if invoice.credited_minor or invoice.pending_minor:
         return Stage.PART, None
     return Stage.CHOOSE, None

@@ -29,7 +29,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Credit:
-    """`minor` is None while the merchant has to decide (`is_held`)."""
+    """`minor` is None while the merchant has to decide (`is_held`). `offer` is the quote it answers, or answered too late."""
 
     minor: int | None
     reason: str  # exact, pro_rata, late_locked, late_rate, no_quote, held
@@ -77,7 +77,7 @@ def decide(
     currency's minor unit.
     """
     found = _valued(units, arrived_at, offers, grace, policy, current, decimals, digits)
-    return found if found.minor is None or found.minor <= MAX_MINOR else Credit(None, "held", is_late=found.is_late)
+    return found if found.minor is None or found.minor <= MAX_MINOR else Credit(None, "held", found.offer, is_late=found.is_late)
 
 
 def _valued(
@@ -88,13 +88,12 @@ def _valued(
         offer = _best(units, in_time)
         return Credit(at_offer(units, offer), "exact" if units == offer.units else "pro_rata", offer, offer.rate)
     is_late = bool(offers)
+    offer = _best(units, offers) if offers else None
     if policy == LatePolicy.HOLD or current is None:
-        return Credit(None, "held", is_late=is_late)
-    if offers:
-        offer = _best(units, offers)
-        if moved_little(offer.rate.value, current.value):
-            return Credit(at_offer(units, offer), "late_locked", offer, offer.rate, is_late=True)
-    return Credit(at_rate(units, current.value, decimals=decimals, digits=digits), "late_rate" if offers else "no_quote", None, current, is_late=is_late)
+        return Credit(None, "held", offer, is_late=is_late)
+    if offer and moved_little(offer.rate.value, current.value):
+        return Credit(at_offer(units, offer), "late_locked", offer, offer.rate, is_late=True)
+    return Credit(at_rate(units, current.value, decimals=decimals, digits=digits), "late_rate" if offer else "no_quote", offer, current, is_late=is_late)
 
 
 def _best(units: int, offers: Sequence[Offer]) -> Offer:

@@ -16,6 +16,7 @@ from invoicing.lifecycle import Money
 from invoicing.models import Invoice, Status
 from invoicing.money import ceil_ratio, digits, plain
 from merchants.events import record
+from merchants.models import User
 from payments import quotes
 from payments.models import Transfer
 
@@ -79,12 +80,12 @@ def settle(invoice: Invoice, *, now: datetime) -> Invoice:
     return invoice
 
 
-def tell(kind: str, invoice: Invoice, *, now: datetime, transfer: Transfer | None = None) -> None:
-    """Record a payment event about `invoice`, with the transfer it is about."""
+def tell(kind: str, invoice: Invoice, *, now: datetime, transfer: Transfer | None = None, by: User | None = None) -> None:
+    """Record a payment event about `invoice`, with the transfer it is about and the member who did it."""
     about: dict[str, object] = {"invoice": facts.of_invoice(invoice)}
     if transfer is not None:
         about["transfer"] = facts_of(transfer, invoice)
-    record(kind, merchant=invoice.merchant, subject=invoice, now=now, facts=about)
+    record(kind, merchant=invoice.merchant, subject=invoice, now=now, by=by, facts=about)
 
 
 def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:

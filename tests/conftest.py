@@ -18,6 +18,8 @@ from django.test import Client
 
 from merchants.models import Merchant, User
 from tests.factories import NOW, PASSWORD, add_member, make_merchant, make_user
+from tests.sinks import MailSink, WebSink
+from tests.stack import Stack
 
 # Playwright's synchronous interface keeps an event loop in this thread; the ORM is used from the same thread all the same.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -48,7 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     if IN_CI and terminalreporter.stats.get("skipped"):
-        terminalreporter.write_line("CI=true: nothing may be skipped here, and something was. See the list above.", red=True, bold=True)
+        terminalreporter.write_line("CI=true: nothing may be skipped here, and something was. See the list below.", red=True, bold=True)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -155,3 +157,23 @@ def client_as() -> Callable[[User], Client]:
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """The system's Chromium; as root it only starts without its own sandbox."""
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox", "--disable-dev-shm-usage"]}
+
+
+# --- the whole stack, and where its messages arrive -------------------------------------------------------------
+@pytest.fixture(scope="module")
+def mail_sink() -> Iterator[MailSink]:
+    with MailSink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def web_sink() -> Iterator[WebSink]:
+    with WebSink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def stack(mail_sink: MailSink) -> Iterator[Stack]:
+    """Everything `make run` starts, on a folder of its own; its mail arrives in `mail_sink`."""
+    with Stack(EMAIL_URL=mail_sink.url) as running:
+        yield running

@@ -17,9 +17,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,7 @@ class Server:
                 stderr=log,
                 cwd="/",
                 start_new_session=True,  # Ctrl-C is for pytest; the server is stopped by `stop`
-                preexec_fn=_die_with_the_parent,
+                preexec_fn=partial(die_with_the_parent, signal.SIGQUIT),
                 **as_user,
             )
         self._wait()
@@ -85,9 +87,11 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _die_with_the_parent() -> None:
+def die_with_the_parent(how: signal.Signals = signal.SIGTERM) -> None:
+    """For a new process, before its program starts: get `how` when the parent ends, also by kill -9 (Linux)."""
     pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGQUIT)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, how)
 
 
 def _without_rights(folder: Path) -> dict[str, object]:

@@ -27,7 +27,9 @@ class OneLine(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         text = super().to_python(value) or ""
-        return " ".join("".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") or letter in DIRECTION else letter for letter in text).split())
+        return " ".join(
+            "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") or letter in DIRECTION else letter for letter in text).split()
+        )
 
 
 class Lines(forms.CharField):
@@ -44,7 +46,10 @@ DIRECTION = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def _long(most: int) -> dict[str, Any]:
-    return {"max_length": _l("Shorten this to %(limit_value)d characters; it has %(show_value)d."), "null_characters_not_allowed": _l("Leave out the null characters.")}
+    return {
+        "max_length": _l("Shorten this to %(limit_value)d characters; it has %(show_value)d."),
+        "null_characters_not_allowed": _l("Leave out the null characters."),
+    }
 
 
 def _text(label: Any, most: int, *, optional: bool = False, help_text: Any = "", field: type[forms.CharField] = OneLine, **attrs: Any) -> Any:
@@ -61,7 +66,9 @@ def _email(label: Any) -> forms.EmailField:
 
 def _date(label: Any) -> forms.DateField:
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    return forms.DateField(label=label, required=False, input_formats=["%Y-%m-%d"], widget=widget, error_messages={"invalid": _l("Write the day like 2026-12-01.")})
+    return forms.DateField(
+        label=label, required=False, input_formats=["%Y-%m-%d"], widget=widget, error_messages={"invalid": _l("Write the day like 2026-12-01.")}
+    )
 
 
 def _time(label: Any) -> forms.TimeField:
@@ -84,14 +91,15 @@ class InvoiceForm(forms.Form):
     title = _text(_l("Title"), 160, help_text=_l("The payer sees this first."))
     description = _text(_l("Description"), 4000, optional=True, field=Lines, rows=3)
     currency = forms.ChoiceField(
-        label=_l("Currency"), error_messages={"invalid_choice": _l("Choose a currency from the list."), "required": _l("Choose a currency from the list.")}
+        label=_l("Currency"),
+        error_messages={"invalid_choice": _l("Choose a currency from the list."), "required": _l("Choose a currency from the list.")},
     )
     prices_include_tax = forms.TypedChoiceField(
         label=_l("Prices"),
         required=False,
         choices=[("", _l("Tax on top")), ("1", _l("Tax included"))],
         coerce=lambda value: value == "1",
-        empty_value=False,
+        empty_value=False,  # type: ignore[arg-type]
         widget=forms.RadioSelect,
         error_messages={"invalid_choice": _l("Choose whether prices include tax.")},
     )
@@ -110,7 +118,8 @@ class InvoiceForm(forms.Form):
     notify_webhook = forms.BooleanField(label=_l("By webhook"), required=False)
 
     def __init__(self, *args: Any, merchant: Merchant, now: datetime, publishing: bool = False, **kwargs: Any) -> None:
-        super().__init__(*args, use_required_attribute=False, **kwargs)
+        kwargs["use_required_attribute"] = False
+        super().__init__(*args, **kwargs)
         self.merchant, self.now, self.publishing = merchant, now, publishing
         self.tokens = assets.accepted_by(merchant)
         self.fields["asset_ids"].choices = [(token.id, token.label) for token in self.tokens]  # type: ignore[attr-defined]

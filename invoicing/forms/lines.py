@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.forms.formsets import BaseFormSet, formset_factory
@@ -24,7 +24,12 @@ CELLS = ("description", "quantity", "unit_price", "discount", "tax")
 
 
 def _cell(label: Any, most: int = 40, **attrs: Any) -> OneLine:
-    made = OneLine(label=label, required=False, max_length=most, error_messages={"max_length": _l("Shorten this to %(limit_value)d characters; it has %(show_value)d.")})
+    made = OneLine(
+        label=label,
+        required=False,
+        max_length=most,
+        error_messages={"max_length": _l("Shorten this to %(limit_value)d characters; it has %(show_value)d.")},
+    )
     made.widget.attrs |= {"autocomplete": "off", **attrs}
     return made
 
@@ -80,7 +85,9 @@ class LineForm(forms.Form):
         if gross > MAX_MINOR:
             self.add_error("unit_price", _("This line comes to more than an invoice can hold. Lower the price or the quantity."))
         elif off > gross:
-            self.add_error("discount", _("This is more than the line, %(gross)s. Write a smaller amount.") % {"gross": format_minor(gross, self.currency)})
+            self.add_error(
+                "discount", _("This is more than the line, %(gross)s. Write a smaller amount.") % {"gross": format_minor(gross, self.currency)}
+            )
         else:
             self.line = line
 
@@ -111,12 +118,12 @@ def bound(rows: list[dict[str, str]], *, currency: str) -> BaseLines:
     """The rows as a formset that judges them."""
     data = {"lines-TOTAL_FORMS": str(len(rows)), "lines-INITIAL_FORMS": "0"}
     data |= {f"lines-{index}-{name}": row.get(name, "") for index, row in enumerate(rows) for name in CELLS}
-    return LineFormSet(data, prefix="lines", form_kwargs={"currency": currency})
+    return cast(BaseLines, LineFormSet(data, prefix="lines", form_kwargs={"currency": currency}))
 
 
 def shown(rows: list[dict[str, str]], *, currency: str) -> BaseLines:
     """The rows as a formset that only shows them."""
-    return LineFormSet(initial=rows, prefix="lines", form_kwargs={"currency": currency})
+    return cast(BaseLines, LineFormSet(initial=rows, prefix="lines", form_kwargs={"currency": currency}))
 
 
 def typed(data: Mapping[str, str]) -> dict[int, dict[str, str]]:

@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -36,6 +37,15 @@ class Sums:
     networks: int
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """A refusal, for the list at the top of the page: where it is, what that is called, what it says."""
+
+    anchor: str
+    label: str
+    words: str
+
+
 class Entry:
     """One author's page. `data` is what a browser sent; without it the page shows `invoice`, or a new one.
 
@@ -43,27 +53,37 @@ class Entry:
     """
 
     def __init__(
-        self, merchant: Merchant, *, now: datetime, invoice: Invoice | None = None, data: QueryDict | None = None, publishing: bool = False, judged: bool = True
+        self,
+        merchant: Merchant,
+        *,
+        now: datetime,
+        invoice: Invoice | None = None,
+        data: QueryDict | None = None,
+        publishing: bool = False,
+        judged: bool = True,
     ) -> None:
         self.merchant, self.now, self.invoice, self.publishing = merchant, now, invoice, publishing
-        given = (data or {}).get("form_key", "")
+        sent = data if data is not None else QueryDict()
+        given = sent.get("form_key", "")
         self.form_key = given if _KEY.match(given) else secrets.token_urlsafe(32)
-        version = (data or {}).get("version", "")
-        self.version = int(version) if version.isdigit() and len(version) < 9 else (invoice.version if invoice else 0)
-        self.removed = tuple(data.getlist("removed"))[: uploads.MAX_FILES] if data is not None else ()
+        version = sent.get("version", "")
+        self.version = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else (invoice.version if invoice else 0)
+        self.removed = tuple(sent.getlist("removed"))[: uploads.MAX_FILES]
         self.file_errors: list[str] = []
         self._read(data, judged)
 
     def _read(self, data: QueryDict | None, judged: bool) -> None:
-        options = {"merchant": self.merchant, "now": self.now, "publishing": self.publishing}
+        options: dict[str, Any] = {"merchant": self.merchant, "now": self.now, "publishing": self.publishing}
         self.is_bound = data is not None and judged
+        self.numbers: list[int] = []  # of the rows, as they were on the page that sent them
         if data is None:
             initial = head.written(self.invoice, self.merchant) if self.invoice else head.blank(self.merchant, self.now)
             self.rows = lines.rows_of(self.invoice.lines.all(), self.invoice.currency) if self.invoice else []
             self.head = head.InvoiceForm(initial=initial, **options)
         else:
             self.head = head.InvoiceForm(data, **options)
-            self.rows = list(lines.typed(data).values())
+            typed = lines.typed(data)
+            self.rows, self.numbers = list(typed.values()), list(typed)
             if not judged:
                 self.head = head.InvoiceForm(initial=self.head.as_typed(), **options)
         self.rows = self.rows or [lines.empty_row()]
@@ -137,13 +157,42 @@ class Entry:
         more = ("title", "description", "currency", "prices_include_tax", "all_assets", "issue_at", "due_at", "notify_email", "notify_webhook")
         return Content(**{name: cleaned[name] for name in (*names, *more)}, asset_ids=tuple(cleaned["asset_ids"]), lines=self.lines.written())
 
+    def wrong(self) -> list[Wrong]:
+        """Everything that was refused, in the order of the page."""
+        if not self.is_bound:
+            return []
+        found = [
+            Wrong(self.head[name].id_for_label or f"id_{name}", str(self.head[name].label), str(words[0])) for name, words in self.head.errors.items()
+        ]
+        for number, form in enumerate(self.lines.forms, start=1):
+            found += [
+                Wrong(form[name].id_for_label, _("Item %(n)d, %(cell)s") % {"n": number, "cell": str(form[name].label).lower()}, str(words[0]))
+                for name, words in form.errors.items()
+            ]
+        found += [Wrong("items", _("Items"), str(words)) for words in self.lines.non_form_errors()]
+        found += [Wrong("attachments", _("Attachments"), words) for words in self.file_errors]
+        return found
+
+    # --- what the page asks ---------------------------------------------------------------------------------------
+    @property
+    def tax_inside(self) -> bool:
+        return self.head["prices_include_tax"].value() in ("1", True)
+
+    @property
+    def chosen(self) -> list[str]:
+        """The ids of the tokens that are ticked."""
+        return [token.id for token in self._tokens()]
+
+    @property
+    def issue_has_passed(self) -> bool:
+        return bool(self.head["issue_date"].value()) and self._at("issue") is not None and self._moment("issue") is None
+
     # --- the money ----------------------------------------------------------------------------------------------
     def sums(self) -> Sums:
         """Add up what can be read, whatever else is wrong with the page."""
         judged = self.lines if self.is_bound else lines.bound(self.rows, currency=self.currency)
         judged.is_valid()
-        inside = self.head["prices_include_tax"].value() in ("1", True)
-        result = totals((form.line for form in judged.forms if form.line), prices_include_tax=inside)
+        result = totals((form.line for form in judged.forms if form.line), prices_include_tax=self.tax_inside)
         counted = iter(result.lines)
         amounts = tuple(next(counted).amount_minor if form.line else None for form in judged.forms)
         chosen = self._tokens()
@@ -163,16 +212,28 @@ class Entry:
         """The rows with what each comes to."""
         return list(zip(self.lines.forms, self.sums().amounts, strict=True))
 
+    def numbered(self) -> list[tuple[int, int | None]]:
+        """What each row comes to, by the number it has on the page that sent it."""
+        return list(zip(self.numbers, self.sums().amounts, strict=False))
+
+    def new_row(self) -> lines.LineForm:
+        """An empty row for the page to copy; its number is put in there."""
+        return lines.LineForm(initial=lines.empty_row(), prefix="lines-__n__", currency=self.currency)
+
     def _tokens(self) -> list[assets.Asset]:
         accepted = self.head.tokens
         return accepted if self.head["all_assets"].value() else assets.among(accepted, self.head["asset_ids"].value() or [])
 
     def _moment(self, field: str) -> datetime | None:
         """The send or due time as far as it can be read; a send time that has passed is 'at once'."""
+        found = self._at(field)
+        return None if field == "issue" and found and found <= self.now else found
+
+    def _at(self, field: str) -> datetime | None:
         probe = self.head if self.head.is_bound else head.InvoiceForm(self._raw(), merchant=self.merchant, now=self.now)
         probe.is_valid()
         found: datetime | None = probe.cleaned_data.get(f"{field}_at")
-        return None if field == "issue" and found and found <= self.now else found
+        return found
 
     def _raw(self) -> dict[str, object]:
         return {name: self.head[name].value() for name in self.head.fields}

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from invoicing import money
 from invoicing.models import LineItem
 from invoicing.snapshot import Document
+from merchants import branding
 
-INK = "#131A2C"
 DEFAULT_BRAND = "#1F4FD1"
 BODY_WIDTH = {"A4": 481.9, "Letter": 498.6}  # pt, between side margins of 20 mm
 PER_CHARACTER, PADDING = 5.7, 11.0  # pt: a tabular digit of Inter at 9.5 pt, and the gap before a column
@@ -27,14 +27,15 @@ def sheet_of(document: Document, number: str, title: str, lines: list[LineItem])
     return "\n".join(
         (
             f"@page {{ size: {'Letter' if document.paper == 'Letter' else 'A4'};",
-            f"  @top-left {{ content: {quoted(document.sender.name)}; }}",
+            f"  @top-left {{ content: {quoted(' · '.join(filter(None, (document.sender.name, test))))}; }}",
             f"  @top-right {{ content: {quoted(f'{title} {number}')}; }}",
             f"  @bottom-left {{ content: {quoted(sender_line(document))}; }}",
             f"  @bottom-right {{ content: {quoted(f'{number}, {before}')} counter(page) {quoted(between)} counter(pages) {quoted(after)}; }} }}",
             f"@page :first {{ @top-left {{ content: {quoted(test)}; }} @top-right {{ content: none; }} }}",
-            f".tile {{ background: {brand}; color: {text_on(brand)}; }}",
-            f".link {{ color: {readable(brand)}; }}",
+            f".tile {{ background: {brand}; color: {branding.text_on(brand)}; }}",
+            f".link {{ color: {branding.light(brand).link}; }}",
             *columns(document, lines),
+            f".totals {{ width: {totals_width(document):.1f}pt; }}",
         )
     )
 
@@ -63,6 +64,13 @@ def columns(document: Document, lines: list[LineItem]) -> list[str]:
     return rules
 
 
+def totals_width(document: Document) -> float:
+    """45 % of the page, or what the total needs on its line in 13 pt; in pt."""
+    invoice = document.invoice
+    total = money.format_minor(invoice.total_minor, invoice.currency, invoice.language)
+    return max(0.45 * BODY_WIDTH["Letter" if document.paper == "Letter" else "A4"], len(total) * 8.2 + 75)
+
+
 def lengths(document: Document, lines: list[LineItem]) -> dict[str, int]:
     """The longest text of each column of figures that the table has, in characters."""
     invoice = document.invoice
@@ -83,26 +91,3 @@ def lengths(document: Document, lines: list[LineItem]) -> dict[str, int]:
     if any(line.tax_e4 or line.tax_name for line in lines):
         found["tax"] = rate([line.tax_e4 for line in lines])
     return found
-
-
-def _luminance(colour: str) -> float:
-    """WCAG 2 relative luminance of '#rrggbb'."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _contrast_with_white(colour: str) -> float:
-    return 1.05 / (_luminance(colour) + 0.05)
-
-
-def text_on(colour: str) -> str:
-    """White where it reads on `colour` (4.5 : 1), else ink."""
-    return "#FFFFFF" if _contrast_with_white(colour) >= 4.5 else INK
-
-
-def readable(colour: str) -> str:
-    """`colour`, darkened until it reads as text on white (4.5 : 1)."""
-    while _contrast_with_white(colour) < 4.5:
-        colour = "#" + "".join(f"{int(colour[place : place + 2], 16) * 9 // 10:02X}" for place in (1, 3, 5))
-    return colour

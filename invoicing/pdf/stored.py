@@ -74,7 +74,7 @@ def ensure(invoice_pk: int, *, kind: str = Kind.INVOICE, now: datetime) -> Rende
     invoice = Invoice.objects.select_related("merchant").get(pk=invoice_pk)
     _objections(invoice, kind)
     rendering, _created = Rendering.objects.get_or_create(invoice=invoice, kind=kind)
-    if rendering.made_at is not None and rendering.file.storage.exists(rendering.file.name):
+    if rendering.made_at is not None and rendering.file.name and rendering.file.storage.exists(rendering.file.name):
         return rendering
     # Counted before the work, so that a page which kills its worker is left alone after the third time.
     Rendering.objects.filter(pk=rendering.pk).update(attempts=F("attempts") + 1, error=_("It was begun, and not finished."))
@@ -83,7 +83,7 @@ def ensure(invoice_pk: int, *, kind: str = Kind.INVOICE, now: datetime) -> Rende
     except Exception as error:
         logger.exception("The %s PDF of invoice %s could not be made", kind, invoice.pk)
         _note(rendering, error)
-        raise NotMade(_("The PDF of %(name)s could not be made. It is tried again.") % {"name": invoice.name}) from error
+        raise NotMade(_("The PDF of %(name)s could not be made yet. Try again in a few minutes.") % {"name": invoice.name}) from error
     return _store(rendering, invoice, printed, now=now)
 
 

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import get_conditional_response
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import lifecycle, pdf, uploads
 from invoicing.models import Invoice, Rendering, Status
@@ -54,7 +54,7 @@ def _kept(request: HttpRequest, content: bytes, content_type: str) -> HttpRespon
     return response
 
 
-@require_GET
+@require_safe
 @for_payers
 def invoice(request: HttpRequest, public_id: str) -> HttpResponse:
     found = by_link(public_id)
@@ -85,7 +85,7 @@ def _document_file(request: HttpRequest, found: Invoice, kind: Rendering.Kind, n
     return HttpResponse(content, content_type="application/pdf", headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-@require_GET
+@require_safe
 @for_payers
 def invoice_pdf(request: HttpRequest, public_id: str) -> HttpResponseBase:
     found = by_link(public_id)
@@ -94,7 +94,7 @@ def invoice_pdf(request: HttpRequest, public_id: str) -> HttpResponseBase:
     return _document_file(request, found, Rendering.Kind.INVOICE, f"{found.number}.pdf")
 
 
-@require_GET
+@require_safe
 @for_payers
 def receipt_pdf(request: HttpRequest, public_id: str) -> HttpResponseBase:
     found = by_link(public_id)
@@ -103,7 +103,7 @@ def receipt_pdf(request: HttpRequest, public_id: str) -> HttpResponseBase:
     return _document_file(request, found, Rendering.Kind.RECEIPT, f"{found.number}-receipt.pdf")
 
 
-@require_GET
+@require_safe
 @for_payers
 def file(_request: HttpRequest, public_id: str, file_id: str) -> HttpResponseBase:
     found = by_link(public_id)
@@ -123,7 +123,7 @@ def viewed(request: HttpRequest, public_id: str) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-@require_GET
+@require_safe
 @for_payers
 def logo(request: HttpRequest, public_id: str) -> HttpResponse:
     found = by_link(public_id)
@@ -133,7 +133,7 @@ def logo(request: HttpRequest, public_id: str) -> HttpResponse:
     return _kept(request, bytes(png), "image/png")
 
 
-@require_GET
+@require_safe
 @for_payers
 def brand(request: HttpRequest, public_id: str) -> HttpResponse:
     """The merchant's colour as it was when this invoice was issued."""

@@ -16,7 +16,6 @@ class Outcome:
     permanent: bool = False
     code: str = ""  # SMTP or HTTP status
     answer: str = ""  # what came back, or why nothing did
-    duration_ms: int = 0
     retry_after: timedelta | None = None  # the receiver's own wish
 
 

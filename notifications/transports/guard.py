@@ -90,7 +90,8 @@ def resolve(host: str, port: int, *, loopback_ok: bool, only_loopback: bool) -> 
     for entry in found:
         ip = str(entry[4][0])
         if not allowed(ip, loopback_ok) or (only_loopback and not _is_loopback(ip)):
-            raise AddressRefused(_("%(host)s is at %(ip)s, where webhooks do not go. They go to public addresses by https.") % {"host": host, "ip": ip})
+            reason = _("%(host)s is at %(ip)s, where webhooks do not go. They go to public addresses by https.")
+            raise AddressRefused(reason % {"host": host, "ip": ip})
     return found
 
 

@@ -11,6 +11,7 @@ from types import TracebackType
 import requests
 from django.conf import settings
 from django.utils.translation import gettext as _
+from urllib3.exceptions import HTTPError
 
 from merchants import clock, secrets
 from notifications import endpoints, signing
@@ -79,9 +80,7 @@ class WebhookTransport:
 def request_headers(delivery: Delivery, endpoint: Endpoint, now: datetime) -> dict[str, str]:
     """All headers of the request but those of HTTP itself. The signed time is the real one, which a receiver checks
     against its own clock; a demonstration's moved clock is not."""
-    signed = signing.headers(
-        [secrets.decrypt(endpoint.secret)], webhook_id=delivery.webhook_id, at=now - clock.offset(), body=delivery.payload
-    )
+    signed = signing.headers([secrets.decrypt(endpoint.secret)], webhook_id=delivery.webhook_id, at=now - clock.offset(), body=delivery.payload)
     return {"content-type": "application/json", "user-agent": "Quittance/1", "accept-encoding": "identity", **signed}
 
 
@@ -114,7 +113,7 @@ def _read(response: requests.Response, began: float) -> bytes:
             if not piece:
                 break
             body += piece
-    except Exception:  # noqa: BLE001 - the status has been answered; a broken body changes nothing
+    except (HTTPError, OSError):  # the status has been answered; a broken body changes nothing
         return body
     return body
 

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.shortcuts import redirect, render
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from invoicing.models import Status
 from invoicing.snapshot import document
@@ -47,7 +47,7 @@ def _context(request: HttpRequest, public_id: str) -> dict[str, Any]:
     }
 
 
-@require_GET
+@require_safe
 @for_payers
 def checkout(request: HttpRequest, public_id: str) -> HttpResponse:
     context = _context(request, public_id)
@@ -56,7 +56,7 @@ def checkout(request: HttpRequest, public_id: str) -> HttpResponse:
     return render(request, "payments/checkout.html", context)
 
 
-@require_GET
+@require_safe
 @for_payers
 def status(request: HttpRequest, public_id: str) -> HttpResponse:
     """The part of the page that lives, for polling; 304 while it says the same."""

@@ -16,7 +16,7 @@ document.body.addEventListener("htmx:afterSettle", () => {
   const after = document.getElementById("status");
   if (!after || after === before) return;
   if (before && before.dataset.stage !== after.dataset.stage) {
-    const region = document.querySelector("[data-announce]");
+    const region = document.querySelector("[data-live]");
     if (region) region.textContent = after.dataset.says;
     if (hadFocus) after.querySelector("h1")?.focus({ preventScroll: false });
   }

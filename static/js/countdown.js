@@ -14,7 +14,7 @@ function words(seconds) {
 }
 
 function say(text) {
-  const region = document.querySelector("[data-announce]");
+  const region = document.querySelector("[data-live]");
   if (region && text) region.textContent = text;
 }
 

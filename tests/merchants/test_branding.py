@@ -51,3 +51,17 @@ def test_dark_text_where_white_cannot_be_read():
 def test_a_colour_that_is_lost_on_paper_is_told_apart():
     assert branding.is_seen_on_paper("#F5C518")
     assert not branding.is_seen_on_paper("#F4F4F0")
+
+
+def test_the_stylesheet_replaces_our_colour_in_light_and_in_dark():
+    light_line, system_dark, chosen_dark = branding.stylesheet("#0B5563").splitlines()
+    assert light_line == ":root { --accent: #0B5563; --accent-hover: #094651; --accent-on: #FFFFFF; --accent-ink: #0B5563; --accent-soft: #EBF1F3; }"
+    assert system_dark.startswith('@media (prefers-color-scheme: dark) { :root:not([data-theme="light"]) { --accent: #')
+    assert chosen_dark.startswith(':root[data-theme="dark"] { --accent: #')
+    assert dark("#0B5563").link in system_dark
+
+
+@pytest.mark.parametrize("color", ["red", "#0B5563; } body { display: none", "#0B556", "", "#0B5563\n"])
+def test_what_is_no_colour_gets_into_no_stylesheet(color):
+    with pytest.raises(ValueError, match="is not a colour"):
+        branding.stylesheet(color)

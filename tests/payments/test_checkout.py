@@ -127,7 +127,7 @@ def test_a_late_payment_under_a_hold_policy_is_held(merchant: Merchant) -> None:
     story = Story(merchant)
     sandbox.provoke(story.quote(), "late", now=story.now)
     story.blocks(3)
-    Quote.objects.update(status=Quote.State.USED)
+    quotes.expire(now=story.now)
     found = at(story)
     assert (found.stage, len(found.held)) == (Stage.HELD, 1)
 
@@ -192,7 +192,13 @@ def test_the_qr_code_of_a_short_address_is_never_a_micro_one(story: Story) -> No
 
 @pytest.mark.parametrize(
     ("units", "decimals", "expected"),
-    [(4_648_510_000, 6, "4648.51"), (4_000_000, 6, "4"), (1, 18, "0.000000000000000001"), (100, 0, "100"), (10**40 + 1, 18, "10000000000000000000000.000000000000000001")],
+    [
+        (4_648_510_000, 6, "4648.51"),
+        (4_000_000, 6, "4"),
+        (1, 18, "0.000000000000000001"),
+        (100, 0, "100"),
+        (10**40 + 1, 18, "10000000000000000000000.000000000000000001"),
+    ],
 )
 def test_an_amount_to_copy_has_no_grouping_and_loses_nothing(units: int, decimals: int, expected: str) -> None:
     assert plain_units(units, decimals) == expected

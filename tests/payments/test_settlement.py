@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from invoicing import lifecycle
 from invoicing.lifecycle import Money
-from merchants.models import Event, Merchant
-from payments import rates, settlement, watcher
+from merchants.models import Event, Merchant, User
+from payments import held, rates, settlement, watcher
 from payments.models import Cursor, Quote, Transfer
 from payments.rails import sandbox
 from payments.rates.sandbox import FixedRates
@@ -336,3 +336,34 @@ def test_an_idle_pass_costs_the_same_for_one_and_for_three_invoices(merchant: Me
             stories[0].look()
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_a_member_decides_on_a_held_payment_once(merchant: Merchant, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    Merchant.objects.update(late_policy="hold")
+    story = Story(Merchant.objects.get())
+    quote = story.quote()
+    story.now += timedelta(hours=3)
+    story.pay(quote=quote)
+    story.blocks(3)
+    (transfer,) = story.transfers()
+    assert [(choice.key, choice.minor) for choice in held.choices(transfer, now=story.now)] == [("locked", 10_000), ("today", 10_000)]
+    held.decide(transfer, "locked", by=owner, now=story.now)
+    assert (story.fresh().status, story.invoice.credited_minor, story.transfers()[0].is_held) == ("paid", 10_000, False)
+    assert Event.objects.get(kind="payment.decided").actor == owner
+    with pytest.raises(held.CannotDecide, match="already decided"):
+        held.decide(transfer, "today", by=owner, now=story.now)
+
+
+def test_a_held_payment_that_nobody_asked_for_has_only_todays_value(merchant: Merchant, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story(merchant)
+    with monkeypatch.context() as patch:
+        quote = story.quote(ETH)
+        patch.setitem(rates.sources, "sandbox", [])
+        sandbox.pay(quote.receive_address.address, USDT, 50_000_000, now=story.now)
+        story.blocks(1)
+        (transfer,) = story.transfers()
+        assert held.choices(transfer, now=story.now) == []
+        with pytest.raises(held.CannotDecide, match="no such rate"):
+            held.decide(transfer, "today", by=owner, now=story.now)
+    held.decide(transfer, "today", by=owner, now=story.now)
+    assert (story.fresh().pending_minor, story.transfers()[0].credit_reason) == (4_604, "decided_today")

@@ -1,0 +1,141 @@
+"""The transfers and messages of one invoice, as rows to read. Floors above are only looked at, through relations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from invoicing.models import Invoice
+from invoicing.snapshot import Document
+from invoicing.timeline import mail_name
+from merchants import assets, moments
+
+SENDABLE = ("failed", "sent", "cancelled")  # what 'send again' is offered for
+
+
+@dataclass(frozen=True)
+class Row:
+    """A transfer. `asset` is the frozen dict of the invoice, or None when it was paid in something else."""
+
+    asset: dict[str, Any] | None
+    amount_units: int
+    txid: str
+    short_txid: str
+    explorer: str
+    seen_at: datetime
+    icon: str
+    tone: str
+    state: str
+    is_counted: bool
+    credit_minor: int | None
+    note: str
+    rate: str
+
+
+def transfers(invoice: Invoice, document: Document) -> list[Row]:
+    """Newest first. What was dropped stays in the list, and says so."""
+    return [_row(transfer, document) for transfer in invoice.transfers.order_by("-id")]  # type: ignore[attr-defined]
+
+
+def _row(transfer: Any, document: Document) -> Row:
+    asset = document.asset(transfer.asset_id) or _from_catalogue(transfer.asset_id)
+    network = assets.catalogue().networks.get(transfer.network)
+    icon, tone, state = _state(transfer)
+    return Row(
+        asset=asset,
+        amount_units=transfer.amount_units,
+        txid=transfer.txid,
+        short_txid=transfer.short_txid,
+        explorer=network.explorer_tx.replace("{txid}", transfer.txid) if network else "",
+        seen_at=transfer.first_seen_at,
+        icon=icon,
+        tone=tone,
+        state=state,
+        is_counted=transfer.status != "dropped",
+        credit_minor=transfer.credit_minor,
+        note=_("held for a decision") if transfer.is_held else _("came late") if transfer.is_late else "",
+        rate=_rate(transfer, asset, document),
+    )
+
+
+def _from_catalogue(asset_id: str) -> dict[str, Any] | None:
+    try:
+        return assets.asset(asset_id).frozen()
+    except assets.UnknownAsset:
+        return None
+
+
+def _state(transfer: Any) -> tuple[str, str, str]:
+    if transfer.status == "dropped":
+        return "circle-x", "red", _("Dropped")
+    if transfer.status == "final":
+        return "circle-check", "green", _("Final")
+    names = {"have": min(transfer.confirmations, transfer.confirmations_needed), "need": transfer.confirmations_needed}
+    return "loader", "cyan", _("%(have)d of %(need)d") % names
+
+
+def _rate(transfer: Any, asset: dict[str, Any] | None, document: Document) -> str:
+    """'1 USDT = 0.9208 EUR (Kraken, 16 Nov 2026, 17:51)'; empty when it was not priced."""
+    if not (transfer.credit_rate and asset):
+        return ""
+    source = transfer.credit_source or _("unknown source")
+    when = f", {moments.short(transfer.credit_rate_at, document.time_zone)}" if transfer.credit_rate_at else ""
+    return f"1 {asset['symbol']} = {transfer.credit_rate} {document.invoice.currency} ({source}{when})"
+
+
+@dataclass(frozen=True)
+class Message:
+    pk: int
+    icon: str
+    what: str
+    to: str
+    state_icon: str
+    tone: str
+    state: str
+    at: datetime
+    reason: str
+    can_resend: bool
+
+
+def messages(deliveries: list[Any], *, zone: str) -> list[Message]:
+    """Every email and webhook, newest first."""
+    return [_message(delivery, zone) for delivery in sorted(deliveries, key=lambda row: -row.pk)]
+
+
+def _message(delivery: Any, zone: str) -> Message:
+    is_mail = delivery.channel == "email"
+    icon, tone, state = _delivery_state(delivery, zone)
+    return Message(
+        pk=delivery.pk,
+        icon="mail" if is_mail else "webhook",
+        what=mail_name(delivery.template) if is_mail else delivery.template,
+        to=delivery.recipient if is_mail else _host(delivery),
+        state_icon=icon,
+        tone=tone,
+        state=state,
+        at=delivery.sent_at or delivery.created_at,
+        reason=delivery.reason,
+        can_resend=delivery.status in SENDABLE,
+    )
+
+
+def _host(delivery: Any) -> str:
+    return delivery.endpoint.url.partition("://")[2].partition("/")[0] if delivery.endpoint else _("an endpoint that is gone")
+
+
+def _delivery_state(delivery: Any, zone: str) -> tuple[str, str, str]:
+    match delivery.status:
+        case "sent":
+            return "check", "green", _("Delivered")
+        case "failed":
+            return "circle-x", "red", _("Given up")
+        case "cancelled":
+            return "ban", "grey", _("Not sent")
+        case "sending":
+            return "loader", "cyan", _("Sending")
+    if delivery.attempts_made:
+        return "rotate-cw", "amber", _("Next try %(time)s") % {"time": f"{moments.local(delivery.next_at, zone):%H:%M}"}
+    return "loader", "cyan", _("Waiting")

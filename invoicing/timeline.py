@@ -1,0 +1,168 @@
+"""What happened to an invoice, as sentences. Pure: events and their deliveries in, entries out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _l
+
+from invoicing.money import NotAnAmount, digits, format_minor, parse_scaled
+from merchants import moments
+from merchants.models import Event
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    icon: str
+    tone: str  # cyan, green, red, amber, accent or grey
+    text: str
+    at: datetime
+
+
+MAILS: dict[str, str | Promise] = {
+    "issued": _l("Invoice issued"),
+    "part_received": _l("Part received"),
+    "overpaid": _l("Paid too much"),
+    "receipt": _l("Receipt"),
+    "paid": _l("Invoice paid"),
+    "cancelled": _l("Invoice cancelled"),
+    "missed": _l("Invoice missed"),
+}
+
+
+def readable(kind: str) -> str:
+    """'invoice.written_off' → 'Invoice written off': for what has no words of its own yet."""
+    return kind.replace(".", " ").replace("_", " ").strip().capitalize()
+
+
+def mail_name(template: str) -> str:
+    return str(MAILS.get(template, readable(template)))
+
+
+def _money(facts: Facts, text: Any) -> str:
+    """A decimal string of an event, in its invoice's currency: '1,500.00 EUR'."""
+    currency = facts.get("invoice", {}).get("currency") or ""
+    try:
+        return f"{format_minor(parse_scaled(str(text), digits(currency)), currency)} {currency}"
+    except NotAnAmount:
+        return f"{text} {currency}".strip()
+
+
+def _payer(facts: Facts) -> str:
+    return facts.get("invoice", {}).get("payer", {}).get("name") or _("The payer")
+
+
+def _who(event: Event) -> str:
+    return event.actor_name or _("The system")
+
+
+def _when(facts: Facts, zone: str) -> str:
+    text = facts.get("invoice", {}).get("issue_at")
+    return moments.short(datetime.fromisoformat(text), zone) if text else "–"
+
+
+def _arrived(facts: Facts) -> dict[str, str]:
+    transfer = facts.get("transfer", {})
+    units = f"{transfer.get('amount', '')} {transfer.get('symbol', '')}".strip()
+    credit = transfer.get("credit")
+    return {
+        "money": _money(facts, credit) if credit else units,
+        "network": transfer.get("network_name") or transfer.get("network") or _("an unknown network"),
+    }
+
+
+# kind → icon, tone, sentence
+SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
+    "invoice.created": ("pencil-line", "grey", lambda event, _zone: _("%(who)s created the draft") % {"who": _who(event)}),
+    "invoice.edited": ("pencil-line", "grey", lambda event, _zone: _("%(who)s changed it") % {"who": _who(event)}),
+    "invoice.scheduled": (
+        "calendar-clock",
+        "grey",
+        lambda event, zone: _("%(who)s scheduled it for %(when)s") % {"who": _who(event), "when": _when(event.facts, zone)},
+    ),
+    "invoice.unscheduled": ("pencil-line", "grey", lambda event, _zone: _("%(who)s took it back to a draft") % {"who": _who(event)}),
+    "invoice.issued": ("send", "accent", lambda _event, _zone: _("Issued")),
+    "invoice.missed": ("calendar-x", "red", lambda event, _zone: _missed(event)),
+    "invoice.viewed": ("eye", "grey", lambda event, _zone: _("%(payer)s opened the invoice") % {"payer": _payer(event.facts)}),
+    "invoice.paid": ("circle-check", "green", lambda _event, _zone: _("Paid")),
+    "invoice.reopened": ("rotate-ccw", "amber", lambda _event, _zone: _("Open again: a payment was taken back by its network")),
+    "invoice.voided": ("ban", "grey", lambda event, _zone: _voided(event)),
+    "invoice.mail_held": ("mail-warning", "red", lambda event, _zone: _("%(mail)s was not mailed. %(reason)s") % _delivery(event)),
+    "payment.detected": ("loader", "cyan", lambda event, _zone: _("%(money)s seen on %(network)s, confirming") % _arrived(event.facts)),
+    "payment.confirmed": ("circle-check", "green", lambda event, _zone: _("%(money)s received on %(network)s") % _arrived(event.facts)),
+    "payment.dropped": ("circle-x", "red", lambda event, _zone: _("%(money)s on %(network)s was taken back by its network") % _arrived(event.facts)),
+    "payment.late": ("clock-alert", "amber", lambda event, _zone: _late(event)),
+    "payment.part_received": ("contrast", "amber", lambda _event, _zone: _("Part received")),
+    "payment.overpaid": ("circle-plus", "amber", lambda _event, _zone: _("More than the total was received")),
+    "delivery.failed": ("mail-warning", "red", lambda event, _zone: _("%(mail)s could not be delivered. %(reason)s") % _delivery(event)),
+    "delivery.resent": ("mail", "grey", lambda event, _zone: _("%(who)s sent it again: %(mail)s") % {"who": _who(event), **_delivery(event)}),
+}
+
+
+def _missed(event: Event) -> str:
+    detail = event.facts.get("detail") or _("Its due time had passed.")
+    return _("It could not be sent. %(detail)s") % {"detail": detail}
+
+
+def _voided(event: Event) -> str:
+    reason = event.facts.get("invoice", {}).get("void_reason")
+    said = _("%(who)s voided it") % {"who": _who(event)}
+    return f"{said}: {reason}" if reason else said
+
+
+def _late(event: Event) -> str:
+    if event.facts.get("transfer", {}).get("held"):
+        return _("%(money)s on %(network)s came late and is held") % _arrived(event.facts)
+    return _("%(money)s on %(network)s came after its rate lock") % _arrived(event.facts)
+
+
+def _delivery(event: Event) -> dict[str, str]:
+    template = str(event.facts.get("template", ""))
+    mail = _("Webhook %(kind)s") % {"kind": template} if event.facts.get("channel") == "webhook" else mail_name(template)
+    return {"mail": mail, "reason": str(event.facts.get("reason", ""))}
+
+
+def entry(event: Event, *, zone: str, mailed_to: str = "") -> Entry:
+    """One event as a sentence; `mailed_to` is the payer whom its mail has reached. Unknown kinds are made readable."""
+    icon, tone, sentence = SENTENCES.get(event.kind, ("circle", "grey", lambda told, _zone: readable(told.kind)))
+    text = sentence(event, zone)
+    if mailed_to:
+        text = _("%(text)s and mailed to %(payer)s") if event.kind == "invoice.issued" else _("%(text)s, mailed to %(payer)s")
+        text %= {"text": sentence(event, zone), "payer": mailed_to}
+    return Entry(icon, tone, text, event.at)
+
+
+def entries(events: Iterable[Event], deliveries: Iterable[Any], *, payer: str, payer_email: str, zone: str) -> list[Entry]:
+    """The whole timeline, newest first. A mail that reached the payer is told with its event, every other message on
+    its own; one that failed is told by its own event."""
+    told = list(events)
+    reached, others = {}, []
+    for delivery in deliveries:
+        to_payer = delivery.channel == "email" and delivery.status == "sent" and delivery.recipient == payer_email
+        if to_payer and any(event.pk == delivery.event_id and event.kind != "delivery.resent" for event in told):
+            reached[delivery.event_id] = payer
+        elif delivery.status != "failed":
+            others.append(_message(delivery))
+    lines = [(event.at, event.pk, entry(event, zone=zone, mailed_to=reached.get(event.pk, ""))) for event in told]
+    lines += [(message.at, 0, message) for message in others]
+    return [line for _at, _pk, line in sorted(lines, key=lambda row: (row[0], row[1]), reverse=True)]
+
+
+def _message(delivery: Any) -> Entry:
+    """A message that is no part of its event's sentence: to the merchant, to a webhook, or still on its way."""
+    if delivery.channel == "webhook":
+        words = {"sent": _("Webhook %(mail)s delivered"), "cancelled": _("Webhook %(mail)s was not sent")}
+        names = {"mail": delivery.template}
+        return Entry(
+            "webhook", "grey", words.get(delivery.status, _("Webhook %(mail)s is on its way")) % names, delivery.sent_at or delivery.created_at
+        )
+    words = {"sent": _("%(mail)s mailed to %(to)s"), "cancelled": _("%(mail)s was not mailed to %(to)s")}
+    names = {"mail": mail_name(delivery.template), "to": delivery.recipient}
+    return Entry("mail", "grey", words.get(delivery.status, _("%(mail)s is on its way to %(to)s")) % names, delivery.sent_at or delivery.created_at)

@@ -1,0 +1,69 @@
+"""The demo that `make run` fills: every state, made through the doors."""
+
+from collections import Counter
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from invoicing.models import Invoice
+from invoicing.standing import standing
+from merchants import clock
+from merchants.models import Event, Merchant, User
+from notifications.models import Delivery
+from payments.models import Transfer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def demo():
+    call_command("demo", verbosity=0)
+    return Merchant.objects.get(slug="harbour-pine")
+
+
+def test_there_is_an_invoice_in_every_state(demo):
+    now = clock.now()
+    assert Counter(standing(invoice, now).key for invoice in Invoice.objects.all()) == {
+        "paid": 7,
+        "draft": 1,
+        "scheduled": 1,
+        "open": 1,
+        "overdue": 1,
+        "partial": 1,
+        "confirming": 1,
+        "overpaid": 1,
+        "void": 1,
+        "missed": 1,
+    }
+
+
+def test_the_money_on_them_is_on_the_chain(demo):
+    by_title = {invoice.title: invoice for invoice in Invoice.objects.all()}
+    assert (by_title["Brand identity, phase 2"].total_minor, by_title["Shopfront and signage"].credited_minor) == (428040, 232500)
+    assert Counter(Transfer.objects.values_list("status", flat=True)) == {"final": 9, "seen": 1}
+
+
+def test_every_mail_of_the_past_has_been_sent_and_none_waits(demo):
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"sent"}
+    assert not Event.objects.filter(fanned_out_at=None).exists()
+    assert Delivery.objects.filter(sent_at__gt=clock.now()).count() == 0
+
+
+def test_it_happens_once(demo):
+    before = (Invoice.objects.count(), User.objects.count(), Event.objects.count(), Delivery.objects.count())
+    call_command("demo", verbosity=0)
+    assert (Invoice.objects.count(), User.objects.count(), Event.objects.count(), Delivery.objects.count()) == before
+
+
+@pytest.mark.parametrize(("email", "is_staff"), [("demo@quittance.example", False), ("operator@quittance.example", True)])
+def test_its_people_can_sign_in(demo, email, is_staff):
+    assert Client().login(email=email, password="demo-quittance")
+    assert User.objects.get(email=email).is_staff is is_staff
+
+
+def test_an_installation_for_real_money_refuses_it(settings):
+    settings.SANDBOX_OPEN = False
+    with pytest.raises(CommandError, match="Demo data belongs to the demo"):
+        call_command("demo")
+    assert not Merchant.objects.exists()

@@ -1,0 +1,88 @@
+"""One mail each: fan-out and claims by several workers at once, and their twins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models import QuerySet
+
+from merchants.models import Event, Merchant
+from notifications import fanout, outbox
+from notifications.models import Attempt, Delivery
+from tests.factories import NOW, make_draft, make_merchant, publish
+from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+_counter = iter(range(10_000))
+
+
+def issued() -> Merchant:
+    merchant = make_merchant(slug=f"sender-{next(_counter)}")
+    publish(make_draft(merchant), now=NOW)
+    return merchant
+
+
+def four_workers_fan_out() -> None:
+    merchant = issued()
+    event = Event.objects.get(merchant=merchant)
+    meeting = Meeting(4)
+    with patched((fanout, "_next_sequence", meeting.before(fanout._next_sequence))):
+        results = race(*[lambda: fanout.fan_out(event.pk, now=NOW)] * 4)
+    assert [result for result in results if isinstance(result, Exception)] == []
+    assert sum(result is not None for result in results) == 1
+    merchant.refresh_from_db()
+    assert (merchant.event_sequence, Delivery.objects.filter(merchant=merchant, template="issued").count()) == (1, 1)
+
+
+def test_four_workers_make_one_mail_of_one_event() -> None:
+    four_workers_fan_out()
+
+
+def test_without_the_lock_and_the_condition_an_event_is_fanned_out_again() -> None:
+    def plain(self: Any, *_args: Any, **_kwargs: Any) -> Any:
+        return self.all()
+
+    through = QuerySet.filter
+
+    def forgetful(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.model is Event:
+            kwargs.pop("fanned_out_at", None)
+        return through(self, *args, **kwargs)
+
+    with patched((QuerySet, "select_for_update", plain), (QuerySet, "filter", forgetful)):
+        assert failures(four_workers_fan_out) == TWIN_RUNS
+
+
+def four_workers_claim(move: Any = None) -> None:
+    merchant = issued()
+    event = Event.objects.get(merchant=merchant)
+    fanout.fan_out(event.pk, now=NOW)
+    meeting = Meeting(4)
+    claim = outbox._claim
+
+    def met(delivery: Delivery, now: Any) -> bool:
+        if delivery.merchant_id == merchant.pk:
+            meeting.wait()
+        return claim(delivery, now)
+
+    with patched((outbox, "_claim", met), *([(outbox, "_move", move)] if move else [])):
+        results = race(*[lambda: outbox.claim("email", now=NOW + timedelta(seconds=1), limit=500)] * 4)
+    assert [result for result in results if isinstance(result, Exception)] == []
+    claimed = [delivery for result in results for delivery in result if delivery.merchant_id == merchant.pk]
+    assert len(claimed) == 1
+    assert Attempt.objects.filter(delivery__merchant=merchant).count() == 1
+
+
+def test_four_workers_claim_a_message_once() -> None:
+    four_workers_claim()
+
+
+def test_without_the_condition_a_message_is_claimed_by_all() -> None:
+    def careless(delivery: Delivery, to: str, *, under: int, **changes: Any) -> bool:
+        Delivery.objects.filter(pk=delivery.pk).update(status=to, **changes)
+        return True
+
+    assert failures(lambda: four_workers_claim(careless)) == TWIN_RUNS

@@ -1,0 +1,331 @@
+"""Every URL of the installation, tried as a stranger, as another merchant, and as each role.
+
+The table below names every URL of the urlconf, and the urlconf has every URL of the table: a new page without
+a line here fails, and so does a line without its page. Beside the businesses tried stands another, Secret Orchard,
+full of rows that could leak.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from merchants.models import Merchant, User
+from tests.businesses import FORM_KEY, LEAKS, USDT, Business, World, side_by_side
+
+# Who tries. A stranger is not signed in; a neighbour owns Secret Orchard alone.
+WHO = ("stranger", "neighbour", "viewer", "manager", "owner")
+SIGN_IN = "sign in"  # a redirect to the sign-in page
+MAIL = "20261117-100000-1"
+Expected = dict[str, int | str]
+
+
+@pytest.fixture
+def world(db: None, tmp_path: Any, settings: Any) -> World:
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    (tmp_path / f"{MAIL}.log").write_bytes(b"Subject: INV-000001\nFrom: a@b.example\nTo: c@d.example\n\nPay Now\n" + b"-" * 79 + b"\n")
+    return side_by_side()
+
+
+# --- the table --------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Page:
+    expected: Expected
+    args: Callable[[Business], list[Any]] = lambda _of: []
+    method: str = "GET"
+    data: Callable[[Business], dict[str, Any]] = field(default=lambda _of: {})
+    is_ours_alone: bool = False  # under /m/<merchant>/
+    wants_fresh: bool = False  # asks for the password again
+    has_ids: bool = False  # beside the merchant's
+
+
+def members(*args: Callable[[Business], Any], right: str, ok: int = 200, method: str = "GET", data: Any = None, fresh: bool = False) -> Page:
+    """A page under /m/<merchant>/ that needs `right`, by the table of roles in product.md."""
+    allowed = {"see": WHO[2:], "write": WHO[3:], "money": WHO[3:], "profile": WHO[3:], "own": WHO[4:]}[right]
+    expected: Expected = {"stranger": SIGN_IN, "neighbour": 404} | {role: ok if role in allowed else 403 for role in WHO[2:]}
+    return Page(expected, lambda of: [of.slug, *(arg(of) for arg in args)], method, data or (lambda _of: {}), True, fresh, bool(args))
+
+
+def anyone(*args: Callable[[Business], Any], ok: int | str = 200, method: str = "GET", data: Any = None) -> Page:
+    return Page(dict.fromkeys(WHO, ok), lambda of: [arg(of) for arg in args], method, data or (lambda _of: {}))
+
+
+def payers(*args: Callable[[Business], Any], ok: int = 200, method: str = "GET", data: Any = None, invoice: str = "open") -> Page:
+    """A page that opens for whoever has the link, and only with it."""
+    return anyone(lambda of: getattr(of, invoice).public_id, *args, ok=ok, method=method, data=data)
+
+
+def account(signed_in: int | str, *, stranger: int | str = SIGN_IN, args: tuple[Any, ...] = ()) -> Page:
+    expected: Expected = {"stranger": stranger} | dict.fromkeys(WHO[1:], signed_in)
+    return Page(expected, lambda _of: list(args))
+
+
+def draft(of: Business) -> int:
+    return of.draft.pk
+
+
+def opened(of: Business) -> int:
+    return of.open.pk
+
+
+REAUTH = "/accounts/reauthenticate/"
+PAGES: dict[str, Page] = {
+    # the front door
+    "home": Page({"stranger": "/accounts/login/", "neighbour": "/m/secret-orchard/"} | dict.fromkeys(WHO[2:], "/m/harbour-pine/")),
+    "welcome": account(200),
+    # a merchant's own pages
+    "overview": members(right="see"),
+    "invoices": members(right="see"),
+    "invoice_new": members(right="write"),
+    "invoice": members(opened, right="see"),
+    "invoice_edit": members(draft, right="write"),
+    "invoice_publish": members(draft, right="write", method="POST", ok=302, data=lambda of: {"version": of.draft.version}),
+    "invoice_unschedule": members(lambda of: of.scheduled.pk, right="write", method="POST", ok=302),
+    "invoice_void": members(opened, right="write", method="POST", ok=302, data=lambda _of: {"reason": "Agreed by telephone"}),
+    "invoice_delete": members(draft, right="write", method="POST", ok=302),
+    "invoice_remark": members(opened, right="write", method="POST", ok=302, data=lambda _of: {"remark": "Calls back in May"}),
+    "invoice_pdf": members(opened, right="see"),
+    "invoice_receipt": members(lambda of: of.paid.pk, right="see"),
+    "invoice_file": members(opened, lambda of: of.file.public_id, right="see"),
+    "invoice_totals": members(right="write", method="POST", data=lambda _of: {"currency": "EUR"}),
+    "upload_add": members(
+        right="write",
+        method="POST",
+        ok=201,
+        data=lambda _of: {"form_key": FORM_KEY, "file": SimpleUploadedFile("note.txt", b"Two coats of varnish.", "text/plain")},
+    ),
+    "upload_remove": members(lambda of: of.pending.public_id, right="write", method="POST", ok=204),
+    "settings": members(right="profile"),
+    "merchant_logo": members(right="see"),
+    "developers": members(right="see"),
+    "developers_secret": members(right="own", method="POST", ok=302, fresh=True),
+    "developers_endpoint": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"url": "https://hooks.harbourpine.example/2/"}),
+    "delivery": members(lambda of: of.webhook.pk, right="see"),
+    "delivery_again": members(lambda of: of.webhook.pk, right="write", method="POST", ok=302),
+    # the payer's pages
+    "public_invoice": payers(),
+    "public_pdf": payers(),
+    "public_receipt": payers(invoice="paid"),
+    "public_file": payers(lambda of: of.file.public_id),
+    "public_viewed": payers(method="POST", ok=204),
+    "public_logo": payers(),
+    "public_brand": payers(),
+    "checkout": payers(),
+    "checkout_quote": payers(method="POST", ok=302, data=lambda _of: {"asset": USDT}),
+    "checkout_status": payers(),
+    "checkout_sandbox": payers(method="POST", ok=302, data=lambda _of: {"act": "exact"}),
+    # accounts
+    "account_login": account("/", stranger=200),
+    "account_signup": account("/", stranger=200),
+    "account_logout": account(200, stranger="/"),
+    "account_inactive": anyone(),
+    "account_reauthenticate": account(200),
+    "account_email": account(200),
+    "account_email_verification_sent": anyone(),
+    "account_confirm_email": anyone(lambda _of: "no-such-key"),
+    "account_change_password": account(200),
+    "account_set_password": account("/accounts/password/change/"),
+    "account_reset_password": anyone(),
+    "account_reset_password_done": anyone(),
+    "account_reset_password_from_key": anyone(lambda _of: "1", lambda _of: "no-such-key"),
+    "account_reset_password_from_key_done": anyone(),
+    "account_confirm_login_code": account("/", stranger="/accounts/login/"),
+    "mfa_index": account(200),
+    "mfa_authenticate": account("/", stranger="/accounts/login/"),
+    "mfa_reauthenticate": account(REAUTH),
+    "mfa_activate_totp": account(REAUTH),
+    "mfa_deactivate_totp": account(404),
+    "mfa_view_recovery_codes": account(404),
+    "mfa_generate_recovery_codes": account(REAUTH),
+    "mfa_download_recovery_codes": account(404),
+    "mfa_list_webauthn": account(200),
+    "mfa_add_webauthn": account(REAUTH),
+    "mfa_remove_webauthn": account(REAUTH, args=(1,)),
+    "mfa_edit_webauthn": account(REAUTH, args=(1,)),
+    "mfa_reauthenticate_webauthn": account(REAUTH),
+    "mfa_login_webauthn": account("/", stranger="/accounts/login/"),
+    "usersessions_list": account(200),
+    # operators
+    "admin:index": anyone(ok="/admin/login/?next=/admin/"),
+    "healthz": anyone(),
+    "readyz": anyone(),
+    "status": anyone(ok=401),
+    "mailbox": anyone(),
+    "mail": anyone(lambda _of: f"{MAIL}-0"),
+    "mail_html": anyone(lambda _of: f"{MAIL}-0"),
+}
+OURS = [name for name, page in PAGES.items() if page.is_ours_alone]
+
+
+# --- the table and the urlconf are the same ---------------------------------------------------------------------
+def named(resolver: URLResolver, namespace: str = "") -> Iterator[str]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from named(pattern, f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace)
+        elif isinstance(pattern, URLPattern):
+            yield f"{namespace}{pattern.name}"
+
+
+def test_every_url_has_its_line_here_and_every_line_its_url():
+    # The desk's own pages are tried one by one in tests/merchants/test_admin.py.
+    urls = {name for name in named(get_resolver()) if name == "admin:index" or not name.startswith("admin:")}
+    assert urls == set(PAGES)
+
+
+# --- who gets what ----------------------------------------------------------------------------------------------
+def ask(client: Client, name: str, of: Business, *, method: str = "", slug: str = "") -> Any:
+    """Open or press `name` of a business, and read the answer to its end."""
+    page = PAGES[name]
+    args = page.args(of)
+    return sent(client, reverse(name, args=[slug, *args[1:]] if slug else args), method or page.method, page.data(of))
+
+
+def sent(client: Client, url: str, method: str, data: dict[str, Any]) -> Any:
+    answer = client.post(url, data) if method == "POST" else client.get(url)
+    answer.told = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode(errors="replace")
+    return answer
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("name", PAGES)
+def test_each_page_opens_for_whom_it_should_and_for_nobody_else(world, name, who):
+    page = PAGES[name]
+    answer = ask(world.browser(who, fresh=page.wants_fresh), name, world.ours)
+    expected = page.expected[who]
+    if isinstance(expected, int):
+        assert answer.status_code == expected
+        if expected == 302:
+            assert not answer.url.startswith("/accounts/")
+    else:
+        where = "/accounts/login/?next=" if expected == SIGN_IN else expected
+        assert (answer.status_code, answer.url[: len(where)]) == (302, where)
+        assert expected != "/" or answer.url == "/"
+
+
+def rows_of(merchant: Merchant) -> dict[str, list[dict[str, Any]]]:
+    """Every row in which this merchant has a part."""
+    paths = {"merchant": "merchant", "invoice": "invoice__merchant", "delivery": "delivery__merchant", "wallet": "wallet__merchant"}
+    found = {"Merchant": list(Merchant.objects.filter(pk=merchant.pk).values())}
+    for model in ours_all():
+        names = {found.name for found in model._meta.get_fields()}
+        path = next((path for name, path in paths.items() if name in names), None)
+        if path and model is not User:
+            found[model.__name__] = list(model.objects.filter(**{path: merchant}).order_by("pk").values())
+    return found
+
+
+def ours_all() -> list[Any]:
+    return [model for app in ("merchants", "invoicing", "payments", "notifications") for model in apps.get_app_config(app).get_models()]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_another_merchants_pages_do_not_exist_for_us_and_nothing_of_them_is_told_or_changed(world, name):
+    before = rows_of(world.theirs.merchant)
+    for who in ("stranger", "viewer", "manager", "owner"):
+        answer = ask(world.browser(who, fresh=who == "owner"), name, world.theirs)
+        assert answer.status_code == (302 if who == "stranger" else 404)
+        assert [leak for leak in LEAKS if leak in answer.told] == []
+    assert rows_of(world.theirs.merchant) == before
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if PAGES[name].has_ids])
+def test_another_merchants_ids_under_our_own_slug_are_not_found(world, name):
+    page = PAGES[name]
+    before = rows_of(world.theirs.merchant)
+    owner = world.browser("owner", fresh=page.wants_fresh)
+    answer = ask(owner, name, world.theirs, slug=world.ours.slug)
+    assert answer.status_code == 404
+    assert [leak for leak in LEAKS if leak in answer.told] == []
+    assert rows_of(world.theirs.merchant) == before
+
+
+def test_a_file_is_found_under_its_own_invoice_only(world):
+    ours, owner = world.ours, world.browser("owner")
+    for invoice in (ours.paid.pk, ours.draft.pk):
+        assert owner.get(reverse("invoice_file", args=[ours.slug, invoice, ours.file.public_id])).status_code == 404
+    assert owner.get(reverse("public_file", args=[ours.paid.public_id, ours.file.public_id])).status_code == 404
+    assert owner.get(reverse("public_file", args=[ours.open.public_id, world.theirs.file.public_id])).status_code == 404
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_list_or_a_page_of_ours_tells_nothing_of_the_neighbours(world, name):
+    answer = ask(world.browser("owner", fresh=PAGES[name].wants_fresh), name, world.ours)
+    assert [leak for leak in LEAKS if leak in answer.told] == []
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith(("public_", "checkout"))])
+def test_a_payers_link_is_not_guessed_and_a_draft_has_none(world, name):
+    page = PAGES[name]
+    _link, *rest = page.args(world.ours)
+    for link in ("x" * 22, str(world.ours.open.pk), world.ours.open.number, world.ours.draft.public_id, world.ours.scheduled.public_id):
+        url = reverse(name, args=[link, *rest])
+        for who in ("stranger", "owner"):
+            assert sent(world.browser(who), url, page.method, page.data(world.ours)).status_code == 404
+
+
+# --- nothing happens by itself ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", PAGES)
+def test_looking_changes_nothing(world, name):
+    def everything() -> dict[str, Any]:
+        # Not a user's last sign-in, and not what the session knows of itself.
+        return {model.__name__: list(model.objects.order_by("pk").values()) for model in ours_all() if model is not User}
+
+    client = world.browser("owner", fresh=True)
+    before = everything()
+    ask(client, name, world.ours, method="GET")
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if page.method == "POST"])
+def test_another_site_cannot_press_a_button(world, name):
+    before = rows_of(world.ours.merchant)
+    for who in ("owner", "stranger"):
+        client = world.browser(who, enforce_csrf_checks=True)
+        answer = ask(client, name, world.ours)
+        assert answer.status_code in (403, 302)
+        assert answer.status_code == 403 or answer.url.startswith("/accounts/login/")
+    assert rows_of(world.ours.merchant) == before
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_has_the_strict_policy(world, name):
+    if name == "mail_html":  # shows a mail as mail programs do, framed, without scripts
+        return
+    answer = ask(world.browser("owner", fresh=True), name, world.ours)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert re.search(r"(^|; )default-src 'none'", policy)
+
+
+@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if page.wants_fresh])
+def test_what_only_an_owner_may_do_asks_for_the_password_again(world, name):
+    before = rows_of(world.ours.merchant)
+    assert ask(world.browser("owner"), name, world.ours).url.startswith(REAUTH)
+    assert rows_of(world.ours.merchant) == before
+
+
+@pytest.mark.parametrize("name", ["mailbox", "mail", "mail_html"])
+def test_outside_the_demo_there_is_no_mailbox(world, name, settings):
+    settings.MAILBOX_PAGE = False
+    assert ask(world.browser("owner"), name, world.ours).status_code == 404
+
+
+def test_a_member_who_was_taken_out_is_a_stranger_at_once(world):
+    manager = world.browser("manager")
+    assert ask(manager, "overview", world.ours).status_code == 200
+    world.people["manager"].memberships.all().delete()
+    assert ask(manager, "overview", world.ours).status_code == 404
+
+
+def test_the_session_of_a_closed_account_opens_nothing(world):
+    owner = world.browser("owner")
+    User.objects.filter(pk=world.people["owner"].pk).update(is_active=False)
+    assert ask(owner, "overview", world.ours).url.startswith("/accounts/login/")
