@@ -16,7 +16,7 @@ export DJANGO_SETTINGS_MODULE ?= config.settings.demo
 # --- what you came for ----------------------------------------------------------------------------------------
 run: $(VENV)/.installed
 	@$(PYTHON) -m config.run --check
-	@$(MAKE) --no-print-directory static
+	@$(MAKE) --silent --no-print-directory static
 	@$(PYTHON) manage.py migrate --verbosity 0
 	@$(PYTHON) manage.py demo
 	@exec $(PYTHON) -m config.run
@@ -49,7 +49,7 @@ requirements: $(VENV)/.installed-dev
 # --- what that needs ------------------------------------------------------------------------------------------
 static: $(VENV)/.installed
 	@$(PYTHON) manage.py make_fonts
-	@$(MAKE) --no-print-directory staticfiles/staticfiles.json
+	@$(MAKE) --silent --no-print-directory staticfiles/staticfiles.json
 
 # Collected and compressed again only when a source has changed.
 staticfiles/staticfiles.json: $(VENV)/.installed config/settings/base.py $(shell find static -type f 2>/dev/null)

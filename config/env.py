@@ -49,7 +49,11 @@ def read() -> None:
     """Load `.env` and refuse names that are not ours: any unknown one in the file, near misses in the environment."""
     path = ROOT / ".env"
     if path.exists():
-        names = [line.split("=", 1)[0].strip().removeprefix("export ") for line in path.read_text().splitlines() if "=" in line and not line.lstrip().startswith("#")]
+        names = [
+            line.split("=", 1)[0].strip().removeprefix("export ")
+            for line in path.read_text().splitlines()
+            if "=" in line and not line.lstrip().startswith("#")
+        ]
         _refuse_misspelt(names, "in .env")
         for name in names:
             if name not in KNOWN:

@@ -25,16 +25,19 @@ from django.utils.translation import gettext_lazy as _
 from merchants import secrets
 from merchants.models import User
 
+INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 # A paragraph such as "Confirm this address:" with a link on its second line becomes a button.
 LINK = re.compile(r"(?P<label>[^\n]+):\n(?P<link>https?://\S+)\Z")
-
-
-INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 def sign_up_is_open() -> bool:
     """Open for the first user of an installation; after that only where the operator opens it."""
     return bool(settings.SIGNUP_OPEN) or not User.objects.exists()
+
+
+def sign_up(_request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `signup_open`, asked only where a template asks."""
+    return {"signup_open": sign_up_is_open}
 
 
 class AccountAdapter(DefaultAccountAdapter):

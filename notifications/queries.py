@@ -99,6 +99,6 @@ def pretty(delivery: Delivery) -> str:
 
 
 def what_follows(delivery: Delivery) -> str:
-    """'next; then in 2 h, 5 h' for a waiting delivery."""
-    later = [backoff.in_words(wait) for wait in backoff.waits_after(delivery.channel, delivery.attempts_made + 1)]
+    """'next; then in 2 h, 5 h, 10 h' for a waiting delivery."""
+    later = [backoff.in_words(wait) for wait in backoff.waits_after(delivery.channel, delivery.attempts_made)[:3]]
     return _("next; then in %(waits)s") % {"waits": ", ".join(later)} if later else _("the last try")

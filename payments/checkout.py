@@ -84,6 +84,12 @@ def plain_units(units: int, decimals: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def roughly(units: int, decimals: int, language: str = "en") -> str:
+    """An estimate for reading: five digits that count, or to the hundredth where that is more; rounded up."""
+    drop = max(min(len(str(units)) - 5, decimals - 2), 0)
+    return money.grouped(money.ceil_ratio(units, 10**drop), decimals - drop, language, trim=True, minimum=min(2, decimals))
+
+
 @dataclass(frozen=True)
 class Asked:
     """A quote as the payer reads it."""

@@ -69,13 +69,15 @@ class Mail:
 
     @property
     def text(self) -> str:
-        part = self.message.get_body(("plain",))
-        return part.get_content() if part else ""
+        return self._part("plain")
 
     @property
     def html(self) -> str:
-        part = self.message.get_body(("html",))
-        return part.get_content() if part else ""
+        return self._part("html")
+
+    def _part(self, kind: str) -> str:
+        part = self.message.get_body((kind,))
+        return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
     def __str__(self) -> str:
         return f"{self.subject!r} to {', '.join(self.recipients)}"

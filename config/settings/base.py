@@ -75,6 +75,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
+                "merchants.accounts.sign_up",
             ],
             "builtins": ["merchants.templatetags.looks", "invoicing.templatetags.words"],
         },
@@ -87,8 +88,7 @@ SQLITE_OPTIONS: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": (
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA mmap_size=134217728;"
-        " PRAGMA journal_size_limit=27103364; PRAGMA cache_size=-16000;"
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=27103364; PRAGMA cache_size=-16000;"
     ),
 }
 
@@ -135,6 +135,16 @@ ACCOUNT_ADAPTER = "merchants.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "merchants.accounts.SignupForm"
+ACCOUNT_FORMS = {
+    "login": "merchants.entry.LoginForm",
+    "signup": "merchants.entry.SignupForm",
+    "change_password": "merchants.entry.ChangePasswordForm",
+    "set_password": "merchants.entry.SetPasswordForm",
+    "reset_password": "merchants.entry.ResetPasswordForm",
+    "reset_password_from_key": "merchants.entry.ResetPasswordKeyForm",
+    "reauthenticate": "merchants.entry.ReauthenticateForm",
+    "add_email": "merchants.entry.AddEmailForm",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""

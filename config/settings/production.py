@@ -4,9 +4,9 @@ import os
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.env import required
 from config.settings.base import *  # noqa: F403
 from config.settings.base import SITE_URL, env
-from config.env import required
 
 SECRET_KEY = required("SECRET_KEY", "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'.")
 if len(SECRET_KEY) < 40 or "demo-only" in SECRET_KEY:

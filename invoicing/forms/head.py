@@ -22,7 +22,14 @@ SENT_AT = time(9, 0)
 FURTHEST = timedelta(days=3660)
 
 
-class OneLine(forms.CharField):
+class Lenient:
+    """Marked as wanted, yet a draft may lack it: whether it is there is asked in `InvoiceForm`, when it is published."""
+
+    def validate(self, value: Any) -> None:
+        return None
+
+
+class OneLine(Lenient, forms.CharField):
     """A line of text: control and direction characters and line breaks become spaces."""
 
     def to_python(self, value: Any) -> str:
@@ -30,6 +37,10 @@ class OneLine(forms.CharField):
         return " ".join(
             "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") or letter in DIRECTION else letter for letter in text).split()
         )
+
+
+class Address(Lenient, forms.EmailField):
+    pass
 
 
 class Lines(forms.CharField):
@@ -53,15 +64,14 @@ def _long(most: int) -> dict[str, Any]:
 
 
 def _text(label: Any, most: int, *, optional: bool = False, help_text: Any = "", field: type[forms.CharField] = OneLine, **attrs: Any) -> Any:
-    made = field(label=label, max_length=most, required=False, help_text=help_text, error_messages=_long(most))
+    made = field(label=label, max_length=most, required=not optional, help_text=help_text, error_messages=_long(most))
     made.widget.attrs |= attrs
-    made.is_optional = optional  # type: ignore[attr-defined]
     return made
 
 
-def _email(label: Any) -> forms.EmailField:
+def _email(label: Any) -> Address:
     wrong = _l("This is not an email address. Write it like name@example.com.")
-    return forms.EmailField(label=label, required=False, max_length=254, error_messages={"invalid": wrong, **_long(254)})
+    return Address(label=label, max_length=254, error_messages={"invalid": wrong, **_long(254)})
 
 
 def _date(label: Any) -> forms.DateField:

@@ -17,7 +17,7 @@ from invoicing.snapshot import document
 from invoicing.views.public import by_link, for_payers
 from merchants import clock
 from payments import quotes
-from payments.checkout import Situation, Stage, situation
+from payments.checkout import Situation, Stage, roughly, situation
 from payments.rails import sandbox
 
 
@@ -27,9 +27,8 @@ def _options(shown: Situation) -> list[dict[str, Any]]:
     for option in quotes.options(shown.invoice, now=shown.now):
         frozen = shown.document.asset(option.asset.id)
         if frozen is not None:
-            rows.append(
-                {"asset": frozen, "takes": option.asset.network.takes, "estimate_units": option.estimate_units, "unavailable": option.unavailable}
-            )
+            estimate = "" if option.estimate_units is None else roughly(option.estimate_units, option.asset.decimals, shown.invoice.language)
+            rows.append({"asset": frozen, "takes": option.asset.network.takes, "estimate": estimate, "unavailable": option.unavailable})
     return rows
 
 

@@ -55,6 +55,7 @@ def test_a_draft_may_lack_what_a_published_invoice_may_not(merchant: Merchant) -
         "id_title": "Give it a title.",
         "id_due_date": "Say until when it is to be paid.",
         "id_asset_ids": "Choose at least one token it can be paid with.",
+        "items": "The total is zero. Add an item with a price.",
     }
 
 

@@ -95,6 +95,13 @@ def test_sign_up_is_open_until_the_first_user_and_closed_after(client, settings)
     assert User.objects.count() == 1
 
 
+def test_the_way_to_an_account_is_shown_only_while_it_is_open(client, settings):
+    settings.SIGNUP_OPEN = False
+    assert "Create an account" in client.get(reverse("account_login")).content.decode()
+    make_user()
+    assert "Create an account" not in client.get(reverse("account_login")).content.decode()
+
+
 def test_the_operator_can_keep_sign_up_open(client, settings):
     settings.SIGNUP_OPEN = True
     make_user()

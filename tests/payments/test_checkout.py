@@ -11,7 +11,7 @@ from invoicing.models import Invoice
 from invoicing.snapshot import document
 from merchants.models import Merchant
 from payments import quotes
-from payments.checkout import Received, Situation, Stage, plain_units, situation, usual_time
+from payments.checkout import Received, Situation, Stage, plain_units, roughly, situation, usual_time
 from payments.models import Quote, Transfer
 from payments.rails import sandbox
 from tests.factories import NOW
@@ -202,6 +202,22 @@ def test_the_qr_code_of_a_short_address_is_never_a_micro_one(story: Story) -> No
 )
 def test_an_amount_to_copy_has_no_grouping_and_loses_nothing(units: int, decimals: int, expected: str) -> None:
     assert plain_units(units, decimals) == expected
+
+
+@pytest.mark.parametrize(
+    ("units", "decimals", "expected"),
+    [
+        (4_648_510_000, 6, "4,648.51"),
+        (1_334_246_390_000_000_000, 18, "1.3343"),
+        (4_512_245, 8, "0.045123"),
+        (546, 8, "0.00000546"),
+        (100_000_000, 8, "1.00"),
+        (12_345_678_901, 6, "12,345.68"),
+        (1234, 0, "1,234"),
+    ],
+)
+def test_an_estimate_is_short_and_never_too_little(units: int, decimals: int, expected: str) -> None:
+    assert roughly(units, decimals) == expected
 
 
 def test_the_usual_time_reads_inside_a_sentence_and_is_empty_for_a_network_that_is_gone() -> None:

@@ -1,0 +1,60 @@
+"""allauth's forms in this product's words: labels instead of placeholders, one hint instead of a list of rules.
+
+Named in ACCOUNT_FORMS. Apart from `accounts`, since allauth's own forms are built on what stands there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account import forms
+from django.utils.translation import gettext_lazy as _
+
+
+class Plain:
+    """A placeholder that repeats the label, and is gone as one types, is left out."""
+
+    fields: dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+        if "password1" in self.fields:
+            self.fields["password1"].help_text = _("At least 10 characters, and none of the common ones.")
+
+
+class LoginForm(Plain, forms.LoginForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _("Email")
+        self.fields["password"].help_text = ""  # the page has its own link for who forgot it
+        self.fields["remember"].label = _("Keep me signed in on this device")
+
+
+class SignupForm(Plain, forms.SignupForm):
+    pass
+
+
+class ChangePasswordForm(Plain, forms.ChangePasswordForm):
+    pass
+
+
+class SetPasswordForm(Plain, forms.SetPasswordForm):
+    pass
+
+
+class ResetPasswordForm(Plain, forms.ResetPasswordForm):
+    pass
+
+
+class ResetPasswordKeyForm(Plain, forms.ResetPasswordKeyForm):
+    pass
+
+
+class ReauthenticateForm(Plain, forms.ReauthenticateForm):
+    pass
+
+
+class AddEmailForm(Plain, forms.AddEmailForm):
+    pass
