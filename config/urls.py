@@ -1,35 +1,30 @@
-"""TEMPORARY while modules land; the lead replaces it."""
-
-import importlib
-import importlib.util
+"""Every URL. The merchant is in the path, so that two tabs with two businesses never mix."""
 
 from django.contrib import admin
 from django.urls import include, path
 
-
-def found(module, name):
-    try:
-        if importlib.util.find_spec(module) is None:
-            return []
-    except ModuleNotFoundError:
-        return []
-    return getattr(importlib.import_module(module), name, [])
-
+import invoicing.public_urls
+import invoicing.urls
+import merchants.urls
+import notifications.urls
+import payments.urls
+from config import health
 
 merchant_patterns = [
-    *found("invoicing.urls", "merchant_patterns"),
-    *found("notifications.urls", "merchant_patterns"),
-    *found("merchants.urls", "merchant_patterns"),
+    *invoicing.urls.merchant_patterns,
+    *payments.urls.merchant_patterns,
+    *notifications.urls.merchant_patterns,
+    *merchants.urls.merchant_patterns,
 ]
+
 urlpatterns = [
-    *found("merchants.urls", "urlpatterns"),
+    *merchants.urls.urlpatterns,
     path("accounts/", include("allauth.urls")),
     path("m/<slug:merchant>/", include(merchant_patterns)),
-    path("i/<str:public_id>/", include([*found("invoicing.public_urls", "urlpatterns"), *found("payments.urls", "public_patterns")])),
+    path("i/<str:public_id>/", include([*invoicing.public_urls.urlpatterns, *payments.urls.public_patterns])),
     path("admin/", admin.site.urls),
-    *found("notifications.urls", "urlpatterns"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("status", health.status, name="status"),
+    *notifications.urls.urlpatterns,
 ]
-if importlib.util.find_spec("config.health"):
-    from config import health
-
-    urlpatterns += [path("healthz", health.healthz, name="healthz"), path("readyz", health.readyz, name="readyz"), path("status", health.status, name="status")]

@@ -20,6 +20,8 @@ SENDABLE = ("failed", "sent", "cancelled")  # what 'send again' is offered for
 class Row:
     """A transfer. `asset` is the frozen dict of the invoice, or None when it was paid in something else."""
 
+    pk: int
+    is_held: bool
     asset: dict[str, Any] | None
     amount_units: int
     txid: str
@@ -45,6 +47,8 @@ def _row(transfer: Any, document: Document) -> Row:
     network = assets.catalogue().networks.get(transfer.network)
     icon, tone, state = _state(transfer)
     return Row(
+        pk=transfer.pk,
+        is_held=transfer.is_held and transfer.status != "dropped",
         asset=asset,
         amount_units=transfer.amount_units,
         txid=transfer.txid,

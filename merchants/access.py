@@ -76,5 +76,6 @@ class MerchantFromPath:
             raise Http404
         request.merchant, request.membership = membership.merchant, membership
         if not may(membership, right):
-            raise PermissionDenied(_("Your role here is %(role)s; this needs more. Ask an owner of %(name)s.") % {"role": membership.get_role_display(), "name": membership.merchant.name})
+            told = {"role": membership.get_role_display(), "name": membership.merchant.name}
+            raise PermissionDenied(_("Your role here is %(role)s; this needs more. Ask an owner of %(name)s.") % told)
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ from django.conf import settings
 
 if TYPE_CHECKING:
     from merchants.models import Merchant
+
+
+WIDE = Context(prec=100)
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,21 @@ def parse(text: str) -> Catalogue:
             raise ValueError(f"{network.id} is listed twice")
         networks[network.id] = network
         for raw in rows:
-            minimum = Decimal(raw.pop("minimum"))
-            units = int(minimum.scaleb(raw["decimals"]))
-            asset = Asset(network=network, minimum_units=units, **raw)
+            asset = Asset(network=network, minimum_units=_units(raw.pop("minimum"), raw), **raw)
             if asset.id in assets:
                 raise ValueError(f"{asset.id} is listed twice")
             assets[asset.id] = asset
     return Catalogue(networks, assets, tuple(data["currencies"]))
+
+
+def _units(text: str, row: dict[str, Any]) -> int:
+    """The minimum in smallest units. ValueError for what this asset cannot hold, so that it is found at start."""
+    if row["payable_decimals"] > row["decimals"]:
+        raise ValueError(f"{row['id']}: payable_decimals is above decimals")
+    units = Decimal(text).scaleb(row["decimals"], WIDE)
+    if units != units.to_integral_value() or units < 0:
+        raise ValueError(f"{row['id']}: the minimum {text} is not a whole number of its smallest unit")
+    return int(units)
 
 
 @lru_cache(maxsize=4)

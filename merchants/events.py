@@ -31,7 +31,7 @@ def record(
     event = Event.objects.create(
         merchant=merchant,
         kind=kind,
-        subject_kind=subject._meta.model_name,
+        subject_kind=str(subject._meta.model_name),
         subject_id=subject.pk,
         actor=by,
         actor_name=by.display_name if by else "",

@@ -77,9 +77,7 @@ class Merchant(models.Model):
     currency = models.CharField(_("currency"), max_length=3, default="EUR")
     language = models.CharField(_("language"), max_length=10, default="en")
     paper = models.CharField(_("paper"), max_length=6, choices=Paper, default=Paper.A4)
-    brand_color = models.CharField(
-        _("colour"), max_length=7, default="#1F4FD1", validators=[RegexValidator(re.compile(r"^#[0-9A-Fa-f]{6}\Z"))]
-    )
+    brand_color = models.CharField(_("colour"), max_length=7, default="#1F4FD1", validators=[RegexValidator(re.compile(r"^#[0-9A-Fa-f]{6}\Z"))])
     logo = models.BinaryField(null=True, blank=True)  # a PNG we made ourselves from the upload, at most 512 px
     footer = models.CharField(_("footer"), max_length=300, blank=True)
     due_after_days = models.PositiveSmallIntegerField(_("days until due"), default=14)
@@ -131,6 +129,7 @@ class Event(models.Model):
     at = models.DateTimeField()
     sequence = models.PositiveBigIntegerField(null=True, blank=True)  # per merchant, given at fan-out
     fanned_out_at = models.DateTimeField(null=True, blank=True)
+    fan_out_tries = models.PositiveSmallIntegerField(default=0)  # that failed; after five it is left, and /status says so
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["merchant", "sequence"], name="event_sequence_once")]

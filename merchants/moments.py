@@ -6,7 +6,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel.dates import format_date, format_datetime, format_time
-
 from django.utils.translation import gettext as _
 
 

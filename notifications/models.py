@@ -69,6 +69,7 @@ class Delivery(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "deliveries"
         # With the template: whoever sends themselves an invoice gets both the receipt and the merchant's notice.
         constraints: ClassVar = [models.UniqueConstraint(fields=["event", "channel", "template", "recipient"], name="delivery_once")]
         indexes: ClassVar = [

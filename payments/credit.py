@@ -85,15 +85,16 @@ def _valued(
 ) -> Credit:
     in_time = [offer for offer in offers if arrived_at <= offer.locked_until + grace]
     if in_time:
-        offer = _best(units, in_time)
-        return Credit(at_offer(units, offer), "exact" if units == offer.units else "pro_rata", offer, offer.rate)
+        best = _best(units, in_time)
+        return Credit(at_offer(units, best), "exact" if units == best.units else "pro_rata", best, best.rate)
     is_late = bool(offers)
     offer = _best(units, offers) if offers else None
     if policy == LatePolicy.HOLD or current is None:
         return Credit(None, "held", offer, is_late=is_late)
     if offer and moved_little(offer.rate.value, current.value):
         return Credit(at_offer(units, offer), "late_locked", offer, offer.rate, is_late=True)
-    return Credit(at_rate(units, current.value, decimals=decimals, digits=digits), "late_rate" if offer else "no_quote", offer, current, is_late=is_late)
+    minor = at_rate(units, current.value, decimals=decimals, digits=digits)
+    return Credit(minor, "late_rate" if offer else "no_quote", offer, current, is_late=is_late)
 
 
 def _best(units: int, offers: Sequence[Offer]) -> Offer:

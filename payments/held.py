@@ -32,6 +32,8 @@ class Choice:
 
 def choices(transfer: Transfer, *, now: datetime) -> list[Choice]:
     """The locked rate of the quote it answers, and the rate of now, as far as there are such."""
+    if transfer.invoice is None:
+        return []
     asset, currency = transfer.asset, transfer.invoice.currency
     found = []
     quote = transfer.quote
@@ -52,7 +54,7 @@ def choices(transfer: Transfer, *, now: datetime) -> list[Choice]:
 def decide(transfer: Transfer, key: str, *, by: User, now: datetime) -> Transfer:
     """Give a held transfer its credit, for good. CannotDecide when somebody already did, or there is no such choice."""
     with transaction.atomic():
-        invoice = lifecycle.locked(transfer.invoice_id)
+        invoice = lifecycle.locked(transfer.invoice_id or 0)  # money without an invoice has no choices, and ends at the next line
         choice = next((choice for choice in choices(transfer, now=now) if choice.key == key), None)
         if choice is None:
             raise CannotDecide(_("There is no such rate now. Choose again."))

@@ -35,7 +35,8 @@ def apply(invoice: Invoice, sighting: Sighting, *, address: ReceiveAddress, netw
 
 def drop(invoice: Invoice, transfer: Transfer, *, now: datetime) -> bool:
     """The chain no longer has this payment. True if it had counted until now."""
-    if not _set(transfer, Transfer.State.DROPPED, (Transfer.State.SEEN, Transfer.State.FINAL), block_height=None, block_hash="", block_at=None, confirmations=0, final_at=None):
+    nowhere = {"block_height": None, "block_hash": "", "block_at": None, "confirmations": 0, "final_at": None}
+    if not _set(transfer, Transfer.State.DROPPED, (Transfer.State.SEEN, Transfer.State.FINAL), **nowhere):
         return False
     settlement.tell("payment.dropped", invoice, now=now, transfer=transfer)
     return True
@@ -110,10 +111,9 @@ def _place(transfer: Transfer, sighting: Sighting, head: int) -> bool:
         "block_height": block.height if block else None,
         "block_hash": block.hash if block else "",
         "block_at": block.at if block else None,
-        "confirmations": max(head - block.height + 1, 0) if block else 0,
+        # Past the needed depth the count is no news; it would touch every old row at every block.
+        "confirmations": min(max(head - block.height + 1, 0), transfer.confirmations_needed) if block else 0,
     }
-    # Past the needed depth the count is no news; it would touch every old row at every block.
-    columns["confirmations"] = min(columns["confirmations"], transfer.confirmations_needed)
     if all(getattr(transfer, name) == value for name, value in columns.items()):
         return False
     Transfer.objects.filter(pk=transfer.pk).update(**columns)
@@ -127,6 +127,4 @@ def _finish(transfer: Transfer, invoice: Invoice, now: datetime) -> bool:
     if deep and _set(transfer, Transfer.State.FINAL, (Transfer.State.SEEN,), final_at=now):
         settlement.tell("payment.confirmed", invoice, now=now, transfer=transfer)
         return True
-    if not deep and _set(transfer, Transfer.State.SEEN, (Transfer.State.FINAL,), final_at=None):
-        return True
-    return False
+    return not deep and _set(transfer, Transfer.State.SEEN, (Transfer.State.FINAL,), final_at=None)

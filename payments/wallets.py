@@ -31,6 +31,4 @@ def receive_address(invoice: Invoice, wallet: Wallet, asset: Asset, *, now: date
     index = Wallet.objects.select_for_update().get(pk=wallet.pk).next_index
     Wallet.objects.filter(pk=wallet.pk).update(next_index=F("next_index") + 1)
     address = rail_for(asset.network.id).address(wallet_id=wallet.pk, index=index)
-    return ReceiveAddress.objects.create(
-        wallet=wallet, invoice=invoice, family=wallet.family, address=address, index=index, created_at=now
-    )
+    return ReceiveAddress.objects.create(wallet=wallet, invoice=invoice, family=wallet.family, address=address, index=index, created_at=now)

@@ -19,6 +19,7 @@ from merchants import secrets
 from merchants.models import Event, Merchant, User
 from notifications.models import Delivery, Endpoint
 from payments import quotes
+from payments.models import Transfer
 from tests.factories import PASSWORD, add_member, make_draft, make_merchant, make_user, publish
 
 USDT = "sandbox:harbour/token:usdt"
@@ -38,6 +39,7 @@ class Business:
     pending: Attachment  # of a form being written
     endpoint: Endpoint
     webhook: Delivery
+    held: Transfer
 
     @property
     def slug(self) -> str:
@@ -103,6 +105,25 @@ def business(owner: User, *, slug: str, name: str, email: str, payer: str, title
         scheduled=publish(make_draft(merchant, **words, issue_at=now + timedelta(days=2)), now=now),
         file=attach(merchant, opened, file),
         pending=attach(merchant, None, file),
+        held=held(opened, f"tx-{slug}"),
+    )
+
+
+def held(invoice: Invoice, txid: str) -> Transfer:
+    """Money that came too late and waits for a decision."""
+    return Transfer.objects.create(
+        network="sandbox:harbour",
+        txid=txid,
+        place=0,
+        invoice=invoice,
+        receive_address=invoice.addresses.get(),
+        quote=invoice.quotes.get(),
+        asset_id=USDT,
+        amount_units=5_000_000,
+        first_seen_at=timezone.now(),
+        confirmations_needed=3,
+        is_late=True,
+        is_held=True,
     )
 
 

@@ -92,7 +92,7 @@ PAGES: dict[str, Page] = {
     "invoice_void": members(opened, right="write", method="POST", ok=302, data=lambda _of: {"reason": "Agreed by telephone"}),
     "invoice_delete": members(draft, right="write", method="POST", ok=302),
     "invoice_remark": members(opened, right="write", method="POST", ok=302, data=lambda _of: {"remark": "Calls back in May"}),
-    "invoice_pdf": members(opened, right="see"),
+    "invoice_pdf": members(opened, right="write"),  # it prints the payer's link
     "invoice_receipt": members(lambda of: of.paid.pk, right="see"),
     "invoice_file": members(opened, lambda of: of.file.public_id, right="see"),
     "invoice_totals": members(right="write", method="POST", data=lambda _of: {"currency": "EUR"}),
@@ -103,6 +103,7 @@ PAGES: dict[str, Page] = {
         data=lambda _of: {"form_key": FORM_KEY, "file": SimpleUploadedFile("note.txt", b"Two coats of varnish.", "text/plain")},
     ),
     "upload_remove": members(lambda of: of.pending.public_id, right="write", method="POST", ok=204),
+    "transfer_decide": members(lambda of: of.held.pk, right="money"),
     "settings": members(right="profile"),
     "merchant_logo": members(right="see"),
     "developers": members(right="see"),

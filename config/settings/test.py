@@ -1,6 +1,8 @@
 """The tests: SQLite, or PostgreSQL when TEST_DATABASE_URL names one that the fixtures started."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ ENCRYPTION_KEYS = ["only-for-tests"]
 ALLOWED_HOSTS = ["*"]
 SITE_URL = "http://testserver"
 DATA_DIR = Path(tempfile.mkdtemp(prefix="quittance-tests-"))
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 MEDIA_ROOT = DATA_DIR / "files"
 DATABASES = {"default": database(os.environ.get("TEST_DATABASE_URL", f"sqlite:///{DATA_DIR / 'test.sqlite3'}"))}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

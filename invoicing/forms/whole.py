@@ -161,16 +161,25 @@ class Entry:
         """Everything that was refused, in the order of the page."""
         if not self.is_bound:
             return []
-        found = [
-            Wrong(self.head[name].id_for_label or f"id_{name}", str(self.head[name].label), str(words[0])) for name, words in self.head.errors.items()
-        ]
-        for number, form in enumerate(self.lines.forms, start=1):
-            found += [
-                Wrong(form[name].id_for_label, _("Item %(n)d, %(cell)s") % {"n": number, "cell": str(form[name].label).lower()}, str(words[0]))
-                for name, words in form.errors.items()
-            ]
+        order = list(self.head.fields)
+        first, last = order[: order.index("currency") + 1], order[order.index("currency") + 1 :]
+        found = self._wrong_fields(first) + self._wrong_cells()
         found += [Wrong("items", _("Items"), str(words)) for words in self.lines.non_form_errors()]
         found += [Wrong("attachments", _("Attachments"), words) for words in self.file_errors]
+        return found + self._wrong_fields(last)
+
+    def _wrong_fields(self, names: list[str]) -> list[Wrong]:
+        errors = self.head.errors
+        return [
+            Wrong(self.head[name].id_for_label or f"id_{name}", str(self.head[name].label), str(errors[name][0])) for name in names if name in errors
+        ]
+
+    def _wrong_cells(self) -> list[Wrong]:
+        found = []
+        for number, form in enumerate(self.lines.forms, start=1):
+            for name, words in form.errors.items():
+                label = _("Item %(n)d, %(cell)s") % {"n": number, "cell": str(form[name].label).lower()}
+                found.append(Wrong(form[name].id_for_label, label, str(words[0])))
         return found
 
     # --- what the page asks ---------------------------------------------------------------------------------------

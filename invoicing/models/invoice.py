@@ -98,9 +98,13 @@ class Invoice(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["merchant", "number"], name="invoice_number_once", condition=~Q(number="")),
             models.UniqueConstraint(fields=["merchant", "form_key"], name="invoice_form_once", condition=~Q(form_key="")),
-            models.CheckConstraint(condition=Q(status__in=[*EDITABLE], number="") | (Q(status__in=[*ISSUED]) & ~Q(number="")), name="invoice_number_when_issued"),
+            models.CheckConstraint(
+                condition=Q(status__in=[*EDITABLE], number="") | (Q(status__in=[*ISSUED]) & ~Q(number="")), name="invoice_number_when_issued"
+            ),
             models.CheckConstraint(condition=Q(total_minor__gte=0, credited_minor__gte=0, pending_minor__gte=0), name="invoice_money_not_negative"),
-            models.CheckConstraint(condition=~Q(status__in=[*ISSUED]) | Q(total_minor__gt=0, issued_at__isnull=False, due_at__isnull=False), name="invoice_issued_whole"),
+            models.CheckConstraint(
+                condition=~Q(status__in=[*ISSUED]) | Q(total_minor__gt=0, issued_at__isnull=False, due_at__isnull=False), name="invoice_issued_whole"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["merchant", "-id"], name="invoice_list"),

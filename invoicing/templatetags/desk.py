@@ -6,7 +6,10 @@ from datetime import datetime
 
 from babel.dates import format_date
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from invoicing.money import locale_of
 from merchants import clock, moments
@@ -22,6 +25,22 @@ def brief_day(value: datetime | None, zone: str) -> str:
     day = moments.local(value, zone).date()
     this_year = moments.local(clock.now(), zone).year
     return format_date(day, "d MMM" if day.year == this_year else "d MMM y", locale=locale_of(get_language() or "en"))
+
+
+@register.filter
+def week_day(value: datetime, zone: str) -> str:
+    """'Tuesday 17 November'."""
+    return format_date(moments.local(value, zone).date(), "EEEE d MMMM", locale=locale_of(get_language() or "en"))
+
+
+@register.simple_tag
+def brief_time(value: datetime | None, zone: str) -> SafeString:
+    """'Today, 10:31' or '16 Nov, 18:06', in a <time> element that says it in full to machines."""
+    if value is None:
+        return SafeString("–")
+    local = moments.local(value, zone)
+    day = _("Today") if local.date() == moments.local(clock.now(), zone).date() else brief_day(value, zone)
+    return format_html('<time datetime="{}">{}, {}</time>', value.isoformat(), day, f"{local:%H:%M}")
 
 
 @register.simple_tag

@@ -25,7 +25,11 @@ def amount(minor: int, currency: str, language: str = "en") -> str:
 @register.simple_tag
 def money(minor: int, currency: str, language: str = "en") -> SafeString:
     """A money cell: the number, then the code, kept together and left to right."""
-    return format_html('<bdi dir="ltr" class="money"><span class="money-number">{}</span> <span class="money-code">{}</span></bdi>', money_text.format_minor(minor, currency, language), currency)
+    return format_html(
+        '<bdi dir="ltr" class="money"><span class="money-number">{}</span> <span class="money-code">{}</span></bdi>',
+        money_text.format_minor(minor, currency, language),
+        currency,
+    )
 
 
 @register.simple_tag

@@ -22,9 +22,10 @@ def attachment(request: MerchantRequest, pk: int, file_id: str) -> HttpResponse:
     return cast(HttpResponse, uploads.download(get_object_or_404(own(request, pk).attachments.all(), public_id=file_id)))
 
 
-@needs("see")
+@needs("write")
 @require_safe
 def invoice_pdf(request: MerchantRequest, pk: int) -> HttpResponse:
+    """For those who write: the sheet carries the payer's link, which a viewer does not get. The receipt does not."""
     return _printed(request, pk, Rendering.Kind.INVOICE, "")
 
 

@@ -28,6 +28,7 @@ def overview(request: MerchantRequest) -> HttpResponse:
         "matters": attention.matters(request.merchant, now),
         "latest": latest,
         "going_out": mine.filter(status=Status.SCHEDULED).order_by("issue_at", "id")[:SHORT],
+        "first_name": request.user.display_name.split()[0],
         "is_new": not latest,
         "may_write": may(request.membership, "write"),
         "may_profile": may(request.membership, "profile"),

@@ -57,3 +57,24 @@ def initials(name: str) -> str:
     """'Inês Matos' → 'IM', for the round mark beside a name."""
     words: list[str] = re.findall(r"\w+", name)
     return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
+
+
+# Told apart by the first word that is found: Edge calls itself Chrome, Chrome calls itself Safari, Android calls itself Linux.
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("CriOS", "Chrome"),
+    ("Safari", "Safari"),
+)
+SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux"))
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """'Firefox on Linux', from the words a browser sends about itself."""
+    name = next((shown for word, shown in BROWSERS if word in user_agent), _("An unknown browser"))
+    system = next((shown for word, shown in SYSTEMS if word in user_agent), "")
+    return _("%(browser)s on %(system)s") % {"browser": name, "system": system} if system else str(name)

@@ -46,6 +46,7 @@ class ReceiveAddress(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        verbose_name_plural = "receive addresses"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["family", "address"], name="address_once"),
             models.UniqueConstraint(fields=["wallet", "index"], name="address_index_once"),

@@ -17,8 +17,9 @@ from invoicing.snapshot import document
 from invoicing.views.public import by_link, for_payers
 from merchants import clock
 from payments import quotes
-from payments.checkout import Situation, Stage, roughly, situation
+from payments.checkout import Situation, Stage, situation
 from payments.rails import sandbox
+from payments.slips import roughly
 
 
 def _options(shown: Situation) -> list[dict[str, Any]]:

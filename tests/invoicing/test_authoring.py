@@ -43,7 +43,9 @@ CONTENT = Content(
 )
 
 
-def save(invoice: Invoice | None, merchant: Merchant, by: User, content: Content = CONTENT, *, key: str = KEY, version: int = 0, **more: object) -> Invoice:
+def save(
+    invoice: Invoice | None, merchant: Merchant, by: User, content: Content = CONTENT, *, key: str = KEY, version: int = 0, **more: object
+) -> Invoice:
     return authoring.save_draft(invoice, merchant=merchant, by=by, version=version, cleaned=content, form_key=key, now=NOW, **more)  # type: ignore[arg-type]
 
 
@@ -111,7 +113,10 @@ def test_what_the_second_typed_is_saved_apart_once_with_copies_of_the_files(merc
     uploads.accept(SimpleUploadedFile("a.pdf", PDF), merchant=merchant, form_key=KEY, by=owner, now=NOW)
     uploads.attach(draft, form_key=KEY, removed=())
     uploads.accept(SimpleUploadedFile("b.pdf", PDF), merchant=merchant, form_key=OTHER, by=owner, now=NOW)
-    made = [authoring.save_apart(draft, merchant=merchant, by=owner, cleaned=replace(CONTENT, title="His"), form_key=OTHER, now=NOW) for _twice in range(2)]
+    made = [
+        authoring.save_apart(draft, merchant=merchant, by=owner, cleaned=replace(CONTENT, title="His"), form_key=OTHER, now=NOW)
+        for _twice in range(2)
+    ]
     assert made[0].pk == made[1].pk != draft.pk
     assert sorted(made[0].attachments.values_list("name", flat=True)) == ["a.pdf", "b.pdf"]
     assert list(draft.attachments.values_list("name", flat=True)) == ["a.pdf"]
@@ -164,7 +169,10 @@ def test_a_draft_is_deleted_with_its_lines_and_files_and_leaves_an_event(merchan
     draft = save(None, merchant, owner)
     authoring.delete(draft, by=owner, now=NOW)
     assert (Invoice.objects.count(), LineItem.objects.count()) == (0, 0)
-    assert list(Event.objects.order_by("id").values_list("kind", "actor_name")) == [("invoice.created", "Inês Matos"), ("invoice.deleted", "Inês Matos")]
+    assert list(Event.objects.order_by("id").values_list("kind", "actor_name")) == [
+        ("invoice.created", "Inês Matos"),
+        ("invoice.deleted", "Inês Matos"),
+    ]
 
 
 def test_an_issued_invoice_is_not_deleted(merchant: Merchant, owner: User) -> None:

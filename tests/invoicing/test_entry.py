@@ -37,7 +37,14 @@ def test_a_quantity_that_cannot_be_is_refused_with_the_way_to_mend_it(text: str,
 
 @pytest.mark.parametrize(
     ("text", "currency", "minor"),
-    [("1250", "EUR", 125_000), ("1,250.50", "EUR", 125_050), ("0", "EUR", 0), ("618,000", "JPY", 618_000), ("1.234", "KWD", 1_234), ("1 250.50", "EUR", 125_050)],
+    [
+        ("1250", "EUR", 125_000),
+        ("1,250.50", "EUR", 125_050),
+        ("0", "EUR", 0),
+        ("618,000", "JPY", 618_000),
+        ("1.234", "KWD", 1_234),
+        ("1 250.50", "EUR", 125_050),
+    ],
 )
 def test_a_price_is_read_in_the_minor_unit_of_its_currency(text: str, currency: str, minor: int) -> None:
     assert entry.price(text, currency) == minor
@@ -64,7 +71,16 @@ def test_a_price_that_cannot_be_is_refused_with_the_way_to_mend_it(text: str, cu
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("10 %", (100_000, 0)), ("10%", (100_000, 0)), ("9.975 %", (99_750, 0)), ("50", (0, 5_000)), ("50.00", (0, 5_000)), ("", (0, 0)), ("–", (0, 0)), ("100%", (1_000_000, 0))],
+    [
+        ("10 %", (100_000, 0)),
+        ("10%", (100_000, 0)),
+        ("9.975 %", (99_750, 0)),
+        ("50", (0, 5_000)),
+        ("50.00", (0, 5_000)),
+        ("", (0, 0)),
+        ("–", (0, 0)),
+        ("100%", (1_000_000, 0)),
+    ],
 )
 def test_a_discount_is_a_percentage_or_an_amount(text: str, expected: tuple[int, int]) -> None:
     assert entry.discount(text, "EUR") == expected

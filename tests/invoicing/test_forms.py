@@ -125,11 +125,11 @@ def test_every_refusal_is_shown_at_once(merchant: Merchant) -> None:
     page = entry(merchant, row(quantity="0", unit_price="x", tax="?"), row(discount="200 %"), payer_email="ana", due_date="soon")
     assert list(refusals(page)) == [
         "id_payer_email",
-        "id_due_date",
         "id_lines-0-quantity",
         "id_lines-0-unit_price",
         "id_lines-0-tax",
         "id_lines-1-discount",
+        "id_due_date",
     ]
 
 
@@ -160,7 +160,13 @@ def test_more_lines_than_an_invoice_holds_are_refused_and_kept(merchant: Merchan
 
 
 def test_control_and_direction_characters_do_not_reach_the_document(merchant: Merchant) -> None:
-    page = entry(merchant, row(description="Logo\u202e\nand mark"), title="Brand\r\nBcc: all@example.com", description="One\r\nTwo\x07\u2066", payer_name="Ana\tDuarte")
+    page = entry(
+        merchant,
+        row(description="Logo\u202e\nand mark"),
+        title="Brand\r\nBcc: all@example.com",
+        description="One\r\nTwo\x07\u2066",
+        payer_name="Ana\tDuarte",
+    )
     assert page.is_valid() is True
     content = page.content()
     assert (content.title, content.description, content.payer_name) == ("Brand Bcc: all@example.com", "One\nTwo", "Ana Duarte")
@@ -184,7 +190,9 @@ def _query(values: dict[str, str]) -> QueryDict:
 
 def test_a_new_page_is_filled_from_the_business(merchant: Merchant) -> None:
     page = Entry(merchant, now=NOW)
-    shown = {name: page.head[name].value() for name in ("merchant_name", "merchant_email", "currency", "issue_date", "due_date", "due_time", "all_assets")}
+    shown = {
+        name: page.head[name].value() for name in ("merchant_name", "merchant_email", "currency", "issue_date", "due_date", "due_time", "all_assets")
+    }
     assert shown == {
         "merchant_name": "Harbour & Pine",
         "merchant_email": "studio@harbourpine.example",
@@ -198,7 +206,9 @@ def test_a_new_page_is_filled_from_the_business(merchant: Merchant) -> None:
 
 
 def test_a_saved_invoice_comes_back_as_it_would_be_typed(merchant: Merchant) -> None:
-    invoice = make_draft(merchant, lines=[("Logo", "1.5", "1800.00", "23")], issue_at=datetime(2026, 11, 20, 9, 30, tzinfo=UTC), prices_include_tax=True)
+    invoice = make_draft(
+        merchant, lines=[("Logo", "1.5", "1800.00", "23")], issue_at=datetime(2026, 11, 20, 9, 30, tzinfo=UTC), prices_include_tax=True
+    )
     page = Entry(merchant, now=NOW, invoice=invoice)
     assert page.rows == [{"description": "Logo", "quantity": "1.5", "unit_price": "1,800.00", "discount": "", "tax": page.rows[0]["tax"]}]
     assert page.rows[0]["tax"].endswith("23 %")

@@ -63,7 +63,9 @@ def test_save_clicked_twice_makes_one_draft(desk: Client, merchant: Merchant) ->
 
 def test_a_refusal_is_beside_its_field_and_everything_typed_and_chosen_is_still_there(desk: Client, merchant: Merchant) -> None:
     rows = (row(unit_price="10.50", tax="VAT 23 %"), row(description="Second row", unit_price="7", discount="10 %"))
-    data = whole(*rows, currency="JPY", payer_email="ana@", description="Two\nlines", prices_include_tax="1", all_assets=None, notify_email=None, act="publish")
+    data = whole(
+        *rows, currency="JPY", payer_email="ana@", description="Two\nlines", prices_include_tax="1", all_assets=None, notify_email=None, act="publish"
+    )
     data |= {"asset_ids": ["sandbox:harbour/slip44:60"], "files": [SimpleUploadedFile("work.pdf", PDF), SimpleUploadedFile("fake.png", b"<html>")]}
     page = desk.post(url("invoice_new", merchant), data).content.decode()
     assert Invoice.objects.count() == 0
@@ -84,9 +86,15 @@ def test_a_refusal_is_beside_its_field_and_everything_typed_and_chosen_is_still_
         f'value="{KEY}"',
     ):
         assert words in page, words
-    for words in ('name="all_assets" value="on" data-all checked', 'value="sandbox:harbour/slip44:0" checked', 'name="notify_email" value="on" checked'):
+    for words in (
+        'name="all_assets" value="on" data-all checked',
+        'value="sandbox:harbour/slip44:0" checked',
+        'name="notify_email" value="on" checked',
+    ):
         assert words not in page, words
-    assert re.search(r'aria-describedby="id_lines-0-unit_price_error">\s*<p class="field-error" id="id_lines-0-unit_price_error">.*?JPY has no', page, re.S)
+    assert re.search(
+        r'aria-describedby="id_lines-0-unit_price_error">\s*<p class="field-error" id="id_lines-0-unit_price_error">.*?JPY has no', page, re.S
+    )
 
 
 def test_a_file_sent_with_errors_is_taken_over_by_the_next_save(desk: Client, merchant: Merchant) -> None:
@@ -129,9 +137,16 @@ def test_a_saved_invoices_file_goes_only_when_the_form_is_saved(desk: Client, me
 
 
 def test_the_total_is_computed_on_the_server_as_one_types(desk: Client, merchant: Merchant) -> None:
-    data = whole(row(unit_price="100", tax="23 %"), row(unit_price="oops"), **{"lines-9-description": "Nine", "lines-9-unit_price": "50", "lines-9-discount": "10 %"})
+    data = whole(
+        row(unit_price="100", tax="23 %"),
+        row(unit_price="oops"),
+        **{"lines-9-description": "Nine", "lines-9-unit_price": "50", "lines-9-discount": "10 %"},
+    )
     page = desk.post(url("invoice_totals", merchant), data).content.decode()
-    cells = {name: re.sub(r"<[^>]+>", "", text).strip() for name, text in re.findall(r'data-part="(line-\d+)">(.*?)</span>\s*(?=<span data|<div)', page, re.S)}
+    cells = {
+        name: re.sub(r"<[^>]+>", "", text).strip()
+        for name, text in re.findall(r'data-part="(line-\d+)">(.*?)</span>\s*(?=<span data|<div)', page, re.S)
+    }
     assert cells == {"line-0": "100.00", "line-1": "–", "line-9": "45.00"}
     assert re.search(r'data-part="total">.*?168\.00.*?EUR', page, re.S)
     assert "Tax 23\xa0%" in page
@@ -162,7 +177,9 @@ def test_what_only_publishing_asks_for_is_shown_in_the_form_and_the_draft_is_sav
     assert "No rate for EUR just now. Try again in a minute." in page
 
 
-def test_two_people_edit_the_same_draft_and_the_second_loses_nothing(desk: Client, merchant: Merchant, manager: User, client_as: Callable[[User], Client]) -> None:
+def test_two_people_edit_the_same_draft_and_the_second_loses_nothing(
+    desk: Client, merchant: Merchant, manager: User, client_as: Callable[[User], Client]
+) -> None:
     draft = make_draft(merchant)
     edit = url("invoice_edit", merchant, draft.pk)
     desk.post(edit, whole(version="1", title="Hers", act="save"))

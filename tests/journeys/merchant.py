@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 from tests.sinks import MailSink
 from tests.stack import Stack
 
+expect.set_options(timeout=20_000)
+
 PASSWORD = "lantern-harbour-42"
 PAYER = "ana@duarte.example"
 
@@ -38,7 +40,7 @@ class Merchant:
         link = re.search(r"http://\S+/accounts/confirm-email/\S+", verification.text)
         assert link, verification.text
         page.goto(link.group())
-        page.get_by_role("button", name=re.compile("Confirm")).click()
+        page.get_by_role("main").get_by_role("button").first.click()
 
     def tell_about_the_business(self) -> None:
         page = self.page
@@ -59,7 +61,12 @@ class Merchant:
         """The endpoint's secret, as it is shown once."""
         page = self.page
         page.get_by_role("navigation", name="Main").get_by_role("link", name="Developers").click()
-        page.get_by_label("Webhook address").or_(page.locator("[name=url]")).first.fill(url)
+        page.locator("[name=url]").fill(url)
+        page.get_by_role("button", name="Save address").click()
+        page.wait_for_url("**/accounts/reauthenticate/**")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Go on").click()
+        expect(page.locator("[name=url]")).to_have_value(url)  # what was typed is still there
         page.get_by_role("button", name="Save address").click()
         secret = page.get_by_text(re.compile(r"^whsec_"))
         expect(secret).to_be_visible()
@@ -97,7 +104,7 @@ class Merchant:
     def publish(self) -> None:
         page = self.page
         page.locator(".summary").get_by_role("button", name="Publish…").click()
-        page.wait_for_url("**/publish/")
+        expect(page.locator("h2", has_text="Publish this invoice?")).to_be_visible()
         expect(page.get_by_role("main")).to_contain_text(PAYER)
         page.get_by_role("button", name=re.compile("^Publish and ")).click()
         page.wait_for_url(re.compile(r"/invoices/\d+/$"))

@@ -19,7 +19,6 @@ from tests.stack import Stack
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
 
 
-
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
     work = tmp_path / "statement-of-work.txt"
@@ -59,13 +58,13 @@ def test_from_sign_up_to_paid(page: Page, browser: Browser, stack: Stack, mail_s
     expect(payer.locator("[data-live]")).to_have_text("Address copied")
 
     payer.get_by_role("button", name="Pay half").click()
-    expect(payer.get_by_text("Part received")).to_be_visible()
+    expect(payer.locator("#status .badge").first).to_have_text("Part received")
     expect(payer.locator("#main")).to_contain_text("1,798.87")
     payer.get_by_role("link", name="Pay the rest").click()
     payer.get_by_role("button", name=re.compile("ETH")).click()
     payer.get_by_role("button", name="Pay exactly").click()
-    expect(payer.get_by_text("Your payment has been seen")).to_be_visible()
-    expect(payer.get_by_text("Paid, thank you")).to_be_visible()
+    expect(payer.get_by_role("heading", name="Your payment has been seen")).to_be_visible()
+    expect(payer.get_by_role("heading", name="Paid, thank you")).to_be_visible()
 
     receipt = mail_sink.to(PAYER, "Paid")
     assert "3,597.75" in receipt.text

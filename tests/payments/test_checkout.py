@@ -11,9 +11,10 @@ from invoicing.models import Invoice
 from invoicing.snapshot import document
 from merchants.models import Merchant
 from payments import quotes
-from payments.checkout import Received, Situation, Stage, plain_units, roughly, situation, usual_time
+from payments.checkout import Situation, Stage, situation
 from payments.models import Quote, Transfer
 from payments.rails import sandbox
+from payments.slips import Received, plain_units, roughly, usual_time
 from tests.factories import NOW
 from tests.payments.money import ETH, USDT, Story
 

@@ -149,8 +149,8 @@ def _void(story: Story) -> None:
 def test_everyone_can_read_it(page: Page, live_server: Any, story: Story, reach: Callable[[Story], None]) -> None:
     reach(story)
     for name in ("checkout", "public_invoice"):
-        page.goto(url(live_server, story, name))
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.goto(url(live_server, story, name))
             found = Axe().run(page).response["violations"]
             assert [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in found] == []

@@ -60,7 +60,7 @@ def test_the_tokens_are_buttons_of_a_form_with_estimates(story: Story) -> None:
     response = page(story)
     html = response.content.decode()
     assert shown(response) == "choose"
-    assert f'<button class="option" name="asset" value="{USDT}">' in html
+    assert f'<button type="submit" class="option" name="asset" value="{USDT}">' in html
     assert "100.00 EUR is due. Choose what you have; the exact amount is set in the next step." in words(response)
     assert "108.60" in words(response)
     assert "Under a minute" in words(response)

@@ -38,7 +38,8 @@ def test_a_transfer_keeps_what_its_credit_was_decided_by(merchant: Merchant) -> 
     story.pay()
     story.blocks(3)
     (transfer,) = story.transfers()
-    assert (transfer.credit_minor, transfer.credit_rate, transfer.credit_source, transfer.credit_reason) == (10_000, "0.920810313076", "Sandbox", "exact")
+    assert (transfer.credit_minor, transfer.credit_reason) == (10_000, "exact")
+    assert (transfer.credit_rate, transfer.credit_source) == ("0.920810313076", "Sandbox")
     assert (transfer.status, transfer.confirmations, transfer.quote) == ("final", 3, Quote.objects.get())
 
 
@@ -102,7 +103,8 @@ def test_what_the_tolerance_forgives_is_written_off(merchant: Merchant) -> None:
     story = Story(merchant)
     story.pay(units=107_600_000)
     story.blocks(3)
-    assert (story.invoice.status, story.invoice.credited_minor, story.invoice.written_off_minor, story.invoice.is_underpaid) == ("paid", 9_907, 93, False)
+    assert (story.invoice.status, story.invoice.is_underpaid) == ("paid", False)
+    assert (story.invoice.credited_minor, story.invoice.written_off_minor) == (9_907, 93)
 
 
 def test_the_tolerance_is_the_one_frozen_at_issue(merchant: Merchant) -> None:

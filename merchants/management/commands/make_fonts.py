@@ -8,10 +8,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from fontpkg_inter import ROOT
 from fontTools import subset
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
-from fontpkg_inter import ROOT
 
 WEIGHTS = (400, 600)
 # The same ranges as the two @font-face rules of static/css/tokens.css.
