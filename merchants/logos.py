@@ -7,10 +7,13 @@ whatever follows the picture stay behind.
 from __future__ import annotations
 
 import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
 from django.utils.translation import gettext_lazy as _
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_SIDE = 512  # px, of what is kept
@@ -21,6 +24,7 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 # Pillow's decoders raise all of these for what is not what its first bytes say.
 UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, struct.error)
 ORIENTATION = ExifTags.Base.Orientation
+_pillow = threading.Lock()
 TOO_MANY_PIXELS = _("This picture has more than 16 million pixels. 512 by 512 is enough; make it smaller.")
 
 
@@ -37,13 +41,25 @@ def made_from(upload: bytes) -> bytes:
         with Image.open(BytesIO(upload), formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise NotALogo(TOO_MANY_PIXELS)
-            return _drawn_anew(picture)
+            with _whole_files_only():
+                return _drawn_anew(picture)
     except NotALogo:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise NotALogo(TOO_MANY_PIXELS) from error
     except UNREADABLE as error:
         raise unreadable from error
+
+
+@contextmanager
+def _whole_files_only() -> Iterator[None]:
+    """WeasyPrint tells Pillow, for the whole process, to make do with files that end too early; here they are refused."""
+    with _pillow:
+        before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _drawn_anew(picture: Image.Image) -> bytes:

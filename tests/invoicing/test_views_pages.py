@@ -341,7 +341,6 @@ def test_an_attachment_is_downloaded_by_members_and_by_no_other_merchant(desk: C
     assert b"".join(answer.streaming_content) == PDF
     assert answer["Content-Disposition"] == 'attachment; filename="work.pdf"'
     assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    answer.close()
     other = issue(merchant)
     assert desk.get(url("invoice_file", merchant, other.pk, stored.public_id)).status_code == 404
     assert desk.get(reverse("invoice_file", args=["other", invoice.pk, stored.public_id])).status_code == 404

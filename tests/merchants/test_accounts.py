@@ -193,10 +193,10 @@ def test_the_pages_of_an_account_open_for_its_owner(client, name):
 
 def test_sessions_are_listed_and_the_others_can_be_ended(client):
     make_user("ines@harbourpine.example", password=PASSWORD)
-    elsewhere = Client(headers={"user-agent": "Firefox on the studio's computer"})
+    elsewhere = Client(headers={"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"})
     sign_in(elsewhere, "ines@harbourpine.example")
     sign_in(client, "ines@harbourpine.example")
-    assert "Firefox on the studio" in client.get(reverse("usersessions_list")).content.decode()
+    assert "Firefox on Linux" in client.get(reverse("usersessions_list")).content.decode()
     client.post(reverse("usersessions_list"))
     assert elsewhere.get(reverse("welcome")).status_code == 302
     assert client.get(reverse("mfa_index")).status_code == 200

@@ -7,7 +7,7 @@ import zlib
 from io import BytesIO
 
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from merchants import logos
@@ -102,3 +102,10 @@ def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded(si
 def test_a_file_over_two_megabytes_is_not_even_opened():
     with pytest.raises(logos.NotALogo, match="larger than 2 MB"):
         logos.made_from(picture() + b"\0" * logos.MAX_BYTES)
+
+
+def test_a_cut_file_is_refused_though_another_library_told_pillow_to_be_lenient(monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(logos.NotALogo, match="not a PNG, JPEG or WebP"):
+        logos.made_from(HOSTILE["cut png"])
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True

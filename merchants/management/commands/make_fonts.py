@@ -13,10 +13,11 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
-WEIGHTS = (400, 600)
-# The same ranges as the two @font-face rules of static/css/tokens.css.
+WEIGHTS = (400, 600)  # no others are used; the optical size stays free
+# What the two @font-face rules of static/css/tokens.css say as well: Latin, punctuation and currencies, which every page
+# asks for; Latin of the rest of Europe and of Vietnam, Greek and Cyrillic, fetched when a page has a letter of them.
 CORE = "U+0000-00FF,U+0131,U+0152-0153,U+02BB-02BC,U+02C6,U+02DA,U+02DC,U+2000-206F,U+20A0-20C0,U+2122,U+2190-2193,U+2212,U+2215,U+2248,U+039E,U+0141"
-REST = "U+0100-0130,U+0132-0140,U+0142-0151,U+0154-02BA,U+02BD-02C5,U+02C7-02D9,U+02DB,U+02DD-039D,U+039F-052F,U+1E00-1FFF"
+REST = "U+0100-0130,U+0132-0140,U+0142-0151,U+0154-024F,U+02BD-02C5,U+02C7-02D9,U+02DB,U+02DD-039D,U+039F-04FF,U+1E00-1EFF"
 FEATURES = ["kern", "liga", "calt", "ccmp", "locl", "mark", "mkmk", "tnum", "zero", "ss02", "case"]
 
 
@@ -25,14 +26,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(settings.DATA_DIR) / "fonts"
-        stamp = folder / "made-from"
-        made_from = f"fontpkg-inter {version('fontpkg-inter')}, fonttools {version('fonttools')}"
-        if stamp.exists() and stamp.read_text() == made_from:
+        stamp = folder / ".made-from"  # hidden, so that collectstatic leaves it
+        made_from = f"fontpkg-inter {version('fontpkg-inter')}, fonttools {version('fonttools')}\n{WEIGHTS}\n{CORE}\n{REST}\n{FEATURES}\n"
+        targets = {folder / "inter-core.woff2": CORE, folder / "inter-rest.woff2": REST}
+        if stamp.exists() and stamp.read_text() == made_from and all(target.exists() for target in targets):
             return
         folder.mkdir(parents=True, exist_ok=True)
         source = next(Path(str(ROOT)).rglob("Inter[[]opsz,wght[]].ttf"))
-        for name, ranges in (("core", CORE), ("rest", REST)):
-            self._cut(source, folder / f"inter-{name}.woff2", ranges)
+        for target, ranges in targets.items():
+            self._cut(source, target, ranges)
         stamp.write_text(made_from)
 
     def _cut(self, source: Path, target: Path, ranges: str) -> None:
