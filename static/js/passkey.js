@@ -4,6 +4,6 @@ document.addEventListener("allauth.error", (event) => {
   if (!line) return;
   event.preventDefault();
   const insecure = event.detail.exception?.name === "SecurityError" || !window.isSecureContext;
-  line.querySelector("span").textContent = insecure ? line.dataset.insecure : line.dataset.words;
+  if (insecure) line.querySelector("[data-words]").textContent = line.dataset.insecure;
   line.hidden = false;
 });

@@ -1,0 +1,67 @@
+"""axe-core on every page of the urlconf, as each kind of visitor: no violation, in light and in dark, wide and narrow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.urls import reverse
+from playwright.sync_api import Browser, BrowserContext
+
+from tests.businesses import World, side_by_side
+from tests.test_walls import MAIL, PAGES
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+# who, colour scheme, screen
+VISITS = [("stranger", "light", WIDE), ("viewer", "light", WIDE), ("manager", "dark", NARROW), ("owner", "light", NARROW), ("owner", "dark", WIDE)]
+
+
+@pytest.fixture
+def world(tmp_path: Any, settings: Any) -> World:
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    (tmp_path / f"{MAIL}.log").write_bytes(b"Subject: INV-000001\nFrom: a@b.example\nTo: c@d.example\n\nPay Now\n" + b"-" * 79 + b"\n")
+    return side_by_side()
+
+
+def visit(context: BrowserContext, base: str, world: World, who: str) -> None:
+    """Bring the session of `who` into the browser."""
+    client = world.browser(who, fresh=who != "stranger")
+    for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
+        if name in client.cookies:
+            context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": base}])
+
+
+def opens(world: World, who: str, path: str) -> bool:
+    """Whether there is a page to look at: not a redirect, a refusal, a file or a fragment."""
+    answer = world.browser(who, fresh=who != "stranger").get(path)
+    if answer.streaming:
+        answer.close()
+        return False
+    return answer.status_code == 200 and b"<html" in answer.content
+
+
+@pytest.mark.parametrize(("who", "scheme", "screen"), VISITS, ids=[f"{who}-{scheme}-{screen['width']}" for who, scheme, screen in VISITS])
+def test_axe_finds_nothing_on_any_page(browser: Browser, live_server: Any, world: World, who: str, scheme: Any, screen: Any) -> None:
+    paths = {name: reverse(name, args=page.args(world.ours)) for name, page in PAGES.items() if name != "account_logout"}
+    context = browser.new_context(color_scheme=scheme, viewport=screen, reduced_motion="reduce")
+    visit(context, live_server.url, world, who)
+    page = context.new_page()
+    found: list[str] = []
+    looked = 0
+    for name, path in paths.items():
+        if not opens(world, who, path):
+            continue
+        page.goto(live_server.url + path)
+        looked += 1
+        for rule in Axe().run(page).response["violations"]:
+            found += [f"{name}: {rule['id']} at {node['target']}" for node in rule["nodes"]]
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if too_wide > 0:
+            found.append(f"{name}: {too_wide}px wider than the screen")
+    context.close()
+    assert found == []
+    assert looked >= {"stranger": 13, "viewer": 20}.get(who, 25)
