@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +20,14 @@ from django.test import Client
 
 from merchants.models import Merchant, User
 from tests.factories import NOW, PASSWORD, add_member, make_merchant, make_user
+from tests.payments.rails.contract import RailContract
 from tests.sinks import MailSink, WebSink
 from tests.stack import Stack
 
 # Playwright's synchronous interface keeps an event loop in this thread; the ORM is used from the same thread all the same.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
+CONTRACT = re.compile(r"rails/test_\w+\.py::Test(\w+)Rail::")
 IN_CI = os.environ.get("CI") == "true"
 ON_POSTGRES = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
@@ -49,6 +53,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    ran = Counter(found.group(1) for report in terminalreporter.stats.get("passed", []) if (found := CONTRACT.search(report.nodeid)))
+    for rail, count in sorted(ran.items()):
+        terminalreporter.write_line(f"rail contract: {rail} passed {count} of {RailContract.SIZE + 1}")
     if IN_CI and terminalreporter.stats.get("skipped"):
         terminalreporter.write_line("CI=true: nothing may be skipped here, and something was. See the list below.", red=True, bold=True)
 

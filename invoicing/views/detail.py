@@ -45,7 +45,7 @@ def invoice(request: MerchantRequest, pk: int) -> HttpResponse:
     shown = document(found)
     may_write = may(request.membership, "write")
     deliveries = list(found.deliveries.select_related("endpoint"))  # type: ignore[attr-defined]
-    zone = request.merchant.time_zone
+    zone = shown.time_zone  # an issued invoice keeps its own
     now = clock.now()
     context: dict[str, Any] = {
         "nav": "invoices",
