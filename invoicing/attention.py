@@ -13,7 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from invoicing.models import Invoice, Status
+from invoicing import pdf
+from invoicing.models import Invoice, Rendering, Status
 from invoicing.money import format_minor
 from merchants import moments
 from merchants.models import Merchant
@@ -121,3 +122,13 @@ def undelivered(merchant: Merchant, now: datetime) -> Iterable[Matter]:
         title = ngettext("A message could not be delivered", "%(count)s messages could not be delivered", count) % {"count": count}
         text = _("About %(name)s, for %(payer)s.") % {"name": invoice.name, "payer": invoice.payer_name}
         yield Matter("mail-warning", "red", title, text, f"{_page(invoice, merchant)}#messages", _("See why"))
+
+
+@register
+def unprinted(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """PDFs that could not be made after three tries. Opening one tries again."""
+    for rendering in pdf.failed(merchant)[:MOST]:
+        page = "invoice_receipt" if rendering.kind == Rendering.Kind.RECEIPT else "invoice_pdf"
+        link = reverse(page, args=[merchant.slug, rendering.invoice_id])
+        title = _("The PDF of %(name)s could not be made") % {"name": rendering.invoice.name}
+        yield Matter("file-x", "red", title, _("The mail went out without it."), link, _("Try again"))

@@ -8,7 +8,10 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from invoicing import attention
         from merchants.signals import event_recorded
+        from notifications.attention import held_back
         from notifications.tasks import hurry
 
         event_recorded.connect(hurry, dispatch_uid="notifications.hurry")
+        attention.register(held_back)
