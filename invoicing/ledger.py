@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from invoicing.models import Invoice
+from invoicing.pdf.paper import rate_words
 from invoicing.snapshot import Document
 from invoicing.timeline import mail_name
 from merchants import assets, moments
@@ -40,6 +41,11 @@ class Row:
 def transfers(invoice: Invoice, document: Document) -> list[Row]:
     """Newest first. What was dropped stays in the list, and says so."""
     return [_row(transfer, document) for transfer in invoice.transfers.order_by("-id")]  # type: ignore[attr-defined]
+
+
+def rates(rows: list[Row]) -> list[str]:
+    """Each rate that a row was counted at, once, in their order."""
+    return list(dict.fromkeys(row.rate for row in rows if row.rate))
 
 
 def _row(transfer: Any, document: Document) -> Row:
@@ -82,12 +88,12 @@ def _state(transfer: Any) -> tuple[str, str, str]:
 
 
 def _rate(transfer: Any, asset: dict[str, Any] | None, document: Document) -> str:
-    """'1 USDT = 0.9208 EUR (Kraken, 16 Nov 2026, 17:51)'; empty when it was not priced."""
-    if not (transfer.credit_rate and asset):
+    """'1 EUR = 1.0860 USDT (Kraken, 16 Nov 2026, 17:51)', worded as the payer saw it; empty when it was not priced or does not count."""
+    if not (transfer.credit_rate and asset) or transfer.status == "dropped":
         return ""
     source = transfer.credit_source or _("unknown source")
     when = f", {moments.short(transfer.credit_rate_at, document.time_zone)}" if transfer.credit_rate_at else ""
-    return f"1 {asset['symbol']} = {transfer.credit_rate} {document.invoice.currency} ({source}{when})"
+    return f"{rate_words(transfer.credit_rate, asset['symbol'], document.invoice.currency, document.invoice.language)} ({source}{when})"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from invoicing.models import Invoice
 from invoicing.totals import PERCENT_SCALE
 from merchants import assets
-from merchants.models import Merchant
+from merchants.models import Logo, Merchant
 
 
 def assets_for(invoice: Invoice) -> list[assets.Asset]:
@@ -39,7 +39,7 @@ def freeze(invoice: Invoice, *, now: datetime) -> dict[str, Any]:
     chosen = assets_for(invoice)
     return {
         "terms": terms_of(merchant, chosen),
-        "brand_logo": merchant.logo,
+        "brand_logo_id": merchant.logo_id,
         "asset_ids": [asset.id for asset in chosen],
         "merchant_name": invoice.merchant_name or merchant.name,
         "merchant_email": invoice.merchant_email or merchant.email,
@@ -83,13 +83,18 @@ class Document:
         return next((asset for asset in self.assets if asset["id"] == asset_id), None)
 
 
+def logo_of(invoice: Invoice) -> Logo | None:
+    """The merchant's logo as it was at issue; of a draft, as it is now."""
+    return invoice.brand_logo if invoice.is_issued else invoice.merchant.logo
+
+
 def document(invoice: Invoice) -> Document:
     if invoice.is_issued:
-        terms, logo, zone = invoice.terms, invoice.brand_logo, invoice.time_zone
+        terms, zone = invoice.terms, invoice.time_zone
         name, email = invoice.merchant_name, invoice.merchant_email
     else:
         merchant = invoice.merchant
-        terms, logo, zone = terms_of(merchant, assets_for(invoice)), merchant.logo, merchant.time_zone
+        terms, zone = terms_of(merchant, assets_for(invoice)), merchant.time_zone
         name, email = invoice.merchant_name or merchant.name, invoice.merchant_email or merchant.email
     return Document(
         invoice=invoice,
@@ -97,7 +102,7 @@ def document(invoice: Invoice) -> Document:
         recipient=Party(invoice.payer_name, invoice.payer_email, invoice.payer_address, invoice.payer_tax_id),
         initials=terms["merchant"]["initials"],
         brand_color=terms["brand_color"],
-        has_logo=bool(logo),
+        has_logo=(invoice.brand_logo_id if invoice.is_issued else invoice.merchant.logo_id) is not None,
         paper=terms["paper"],
         footer=terms["footer"],
         is_test=terms["is_test"],

@@ -163,6 +163,6 @@ def _message(delivery: Any) -> Entry:
         return Entry(
             "webhook", "grey", words.get(delivery.status, _("Webhook %(mail)s is on its way")) % names, delivery.sent_at or delivery.created_at
         )
-    words = {"sent": _("%(mail)s mailed to %(to)s"), "cancelled": _("%(mail)s was not mailed to %(to)s")}
+    words = {"sent": _("%(mail)s, mailed to %(to)s"), "cancelled": _("%(mail)s, not mailed to %(to)s")}
     names = {"mail": mail_name(delivery.template), "to": delivery.recipient}
-    return Entry("mail", "grey", words.get(delivery.status, _("%(mail)s is on its way to %(to)s")) % names, delivery.sent_at or delivery.created_at)
+    return Entry("mail", "grey", words.get(delivery.status, _("%(mail)s, on its way to %(to)s")) % names, delivery.sent_at or delivery.created_at)

@@ -10,7 +10,7 @@ merchant_patterns = [
     path("invoices/new/", form.new, name="invoice_new"),
     path("invoices/totals/", form.totals, name="invoice_totals"),
     path("invoices/uploads/", uploads.add, name="upload_add"),
-    path("invoices/uploads/<str:public_id>/remove/", uploads.remove, name="upload_remove"),
+    path("invoices/uploads/<slug:public_id>/remove/", uploads.remove, name="upload_remove"),
     path("invoices/<int:pk>/", detail.invoice, name="invoice"),
     path("invoices/<int:pk>/edit/", form.edit, name="invoice_edit"),
     path("invoices/<int:pk>/publish/", actions.publish, name="invoice_publish"),
@@ -20,5 +20,5 @@ merchant_patterns = [
     path("invoices/<int:pk>/remark/", actions.remark, name="invoice_remark"),
     path("invoices/<int:pk>/invoice.pdf", files.invoice_pdf, name="invoice_pdf"),
     path("invoices/<int:pk>/receipt.pdf", files.receipt_pdf, name="invoice_receipt"),
-    path("invoices/<int:pk>/files/<str:file_id>/", files.attachment, name="invoice_file"),
+    path("invoices/<int:pk>/files/<slug:file_id>/", files.attachment, name="invoice_file"),
 ]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from merchants import branding, logos
 from merchants.assets import Asset, catalogue, usable_by
-from merchants.models import Merchant, Paper
+from merchants.models import Logo, Merchant, Paper
 from merchants.moments import zones
 
 PERCENT = Decimal(10_000)  # tolerance is kept in 0.0001 %
@@ -191,5 +191,5 @@ class SettingsForm(forms.Form):
         values.pop("logo_kept")
         logo, remove = values.pop("logo"), values.pop("logo_remove")
         if logo is not None or remove:
-            values["logo"] = logo
+            values["logo"] = Logo.keep(logo) if logo else None
         return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, ClassVar
 
@@ -64,6 +65,21 @@ class LatePolicy(models.TextChoices):
     HOLD = "hold", _("hold it for a decision")
 
 
+class Logo(models.Model):
+    """A PNG that we made ourselves from an upload, at most 512 px: by its content, never changed, so that an issued
+    invoice can keep the one it was issued with. A row of its own: lists and locks do not drag pictures along."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    png = models.BinaryField()
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+    @classmethod
+    def keep(cls, png: bytes) -> Logo:
+        return cls.objects.get_or_create(sha256=hashlib.sha256(png).hexdigest(), defaults={"png": png})[0]
+
+
 class Merchant(models.Model):
     """A business. Its money rules and looks are defaults for new invoices; an issued one has its own copy."""
 
@@ -78,7 +94,7 @@ class Merchant(models.Model):
     language = models.CharField(_("language"), max_length=10, default="en")
     paper = models.CharField(_("paper"), max_length=6, choices=Paper, default=Paper.A4)
     brand_color = models.CharField(_("colour"), max_length=7, default="#1F4FD1", validators=[RegexValidator(re.compile(r"^#[0-9A-Fa-f]{6}\Z"))])
-    logo = models.BinaryField(null=True, blank=True)  # a PNG we made ourselves from the upload, at most 512 px
+    logo = models.ForeignKey("merchants.Logo", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     footer = models.CharField(_("footer"), max_length=300, blank=True)
     due_after_days = models.PositiveSmallIntegerField(_("days until due"), default=14)
     tolerance_e4 = models.PositiveIntegerField(_("tolerance"), default=0, help_text=_("In 0.0001 %: 5000 is 0.5 %."))

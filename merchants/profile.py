@@ -41,7 +41,7 @@ def change(merchant: Merchant, *, values: dict[str, Any], by: User, now: datetim
         raise KeyError(", ".join(sorted(unknown)))
     with transaction.atomic():
         held = Merchant.objects.select_for_update().get(pk=merchant.pk)
-        changed = sorted(name for name, value in values.items() if _plain(getattr(held, name)) != value)
+        changed = sorted(name for name, value in values.items() if getattr(held, name) != value)
         if not changed:
             return []
         for name in changed:
@@ -50,8 +50,3 @@ def change(merchant: Merchant, *, values: dict[str, Any], by: User, now: datetim
         held.save(update_fields=changed)
         record("merchant.changed", merchant=held, subject=held, now=now, by=by, facts={"fields": changed})
     return changed
-
-
-def _plain(value: Any) -> Any:
-    """A binary column comes back as bytes or as a memoryview, by database."""
-    return bytes(value) if isinstance(value, memoryview) else value

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 from invoicing.models import Invoice, LineItem, Status
 from invoicing.money import format_minor, grouped
-from invoicing.snapshot import Document, document
+from invoicing.snapshot import Document, document, logo_of
 from invoicing.totals import QUANTITY_SCALE
 from merchants import assets, branding, moments
 from notifications.models import Delivery
@@ -109,8 +109,8 @@ def _link(name: str, *args: Any) -> str:
 
 
 def _logo(invoice: Invoice) -> bytes | None:
-    logo = invoice.brand_logo if invoice.is_issued else invoice.merchant.logo
-    return bytes(logo) if logo else None
+    logo = logo_of(invoice)
+    return bytes(logo.png) if logo else None
 
 
 # --- one function per kind --------------------------------------------------------------------------------------

@@ -61,9 +61,9 @@ def switch_off(merchant: Merchant, *, by: User, now: datetime) -> bool:
 
 
 def disable(endpoint: Endpoint, *, reason: str, now: datetime, by: User | None = None) -> bool:
-    """Switch it off: nothing more is sent to it. False when it was off already."""
+    """Switch it off: nothing more is sent to it. False when it was off already, or has another address by now."""
     with transaction.atomic():
-        if not Endpoint.objects.filter(pk=endpoint.pk, is_enabled=True).update(is_enabled=False):
+        if not Endpoint.objects.filter(pk=endpoint.pk, url=endpoint.url, is_enabled=True).update(is_enabled=False):
             return False
         endpoint.is_enabled = False
         record("endpoint.disabled", merchant=endpoint.merchant, subject=endpoint, now=now, by=by, facts={"url": endpoint.url, "reason": reason})

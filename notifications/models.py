@@ -77,6 +77,7 @@ class Delivery(models.Model):
             models.Index(fields=["leased_until"], name="delivery_abandoned", condition=Q(status="sending")),
             models.Index(fields=["invoice", "-id"], name="delivery_of_invoice"),
             models.Index(fields=["merchant", "-id"], name="delivery_of_merchant"),
+            models.Index(fields=["merchant", "channel", "status", "-id"], name="delivery_list"),
         ]
 
     def __str__(self) -> str:

@@ -143,15 +143,16 @@ def cancel(delivery: Delivery, *, reason: str, now: datetime, lease: int | None 
 
 def again(delivery: Delivery, *, by: User, now: datetime, force: bool = False) -> Delivery:
     """What a member's 'send' means: what waits goes at once, anything else becomes a new message. Returns what goes."""
-    if delivery.status == State.QUEUED and not force:
-        send_now(delivery, now=now)
+    if delivery.status == State.QUEUED:
+        send_now(delivery, now=now, force=force)
         return delivery
     return send_again(delivery, by=by, now=now, force=force)
 
 
-def send_now(delivery: Delivery, *, now: datetime) -> None:
-    """Bring the next try of a waiting delivery forward: the same message, at once."""
-    if not Delivery.objects.filter(pk=delivery.pk, status=State.QUEUED).update(next_at=now, reason=""):
+def send_now(delivery: Delivery, *, now: datetime, force: bool = False) -> None:
+    """Bring the next try of a waiting delivery forward: the same message, at once. `force` as in `send_again`."""
+    changes: dict[str, Any] = {"is_forced": True} if force else {}
+    if not Delivery.objects.filter(pk=delivery.pk, status=State.QUEUED).update(next_at=now, reason="", **changes):
         raise Refused(_("This is no longer waiting. Look at it again."))
 
 

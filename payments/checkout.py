@@ -38,7 +38,7 @@ SENTENCES = {
     Stage.EXPIRED: _("The rate lock has ended. Get a new quote."),
     Stage.CONFIRMING: _("Your payment has been seen. The network is confirming it."),
     Stage.PART: _("A part has been received. The rest is still due."),
-    Stage.HELD: _("Your payment arrived late and is being looked at."),
+    Stage.HELD: _("Your payment arrived and is being looked at."),
     Stage.PAID: _("Paid, thank you. You owe nothing more on this invoice."),
     Stage.VOID: _("This invoice is cancelled."),
     Stage.MISSED: _("This invoice was not sent in time."),
@@ -81,6 +81,11 @@ class Situation:
     @property
     def held(self) -> list[Received]:
         return [row for row in self.received if row.is_held]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether what is held came after its rate lock; else it was never asked for, or had no price."""
+        return any(row.transfer.is_late for row in self.held)
 
     @property
     def dropped(self) -> list[Received]:

@@ -5,16 +5,18 @@ Any hint (a block, a timer, a click) only leads here; twice, late and out of ord
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
 
-from invoicing import facts, lifecycle
+from invoicing import facts, lifecycle, snapshot
 from invoicing.lifecycle import Money
 from invoicing.models import Invoice, Status
 from invoicing.money import ceil_ratio, digits, plain
+from merchants.assets import UnknownAsset
 from merchants.events import record
 from merchants.models import User
 from payments import quotes
@@ -50,10 +52,17 @@ def add_up(counted: list[Counted], *, total_minor: int, tolerance_minor: int) ->
 
 
 def _counted(transfer: Transfer, currency: str) -> Counted:
-    asset = transfer.asset
+    return Counted(transfer.credit_minor or 0, transfer.status == Transfer.State.FINAL, transfer.is_late, _unit_minor(transfer, currency))
+
+
+def _unit_minor(transfer: Transfer, currency: str) -> int:
+    """0 for an asset that has left the catalogue: what was credited in it still counts."""
+    try:
+        asset = transfer.asset
+    except UnknownAsset:
+        return 0
     top, bottom = Decimal(transfer.credit_rate).as_integer_ratio()
-    unit = ceil_ratio(asset.payable_unit * top * 10 ** digits(currency), bottom * 10**asset.decimals)
-    return Counted(transfer.credit_minor or 0, transfer.status == Transfer.State.FINAL, transfer.is_late, unit)
+    return ceil_ratio(asset.payable_unit * top * 10 ** digits(currency), bottom * 10**asset.decimals)
 
 
 def reconsider(invoice_id: int, *, now: datetime) -> Invoice:
@@ -64,39 +73,51 @@ def reconsider(invoice_id: int, *, now: datetime) -> Invoice:
 
 def settle(invoice: Invoice, *, now: datetime) -> Invoice:
     """`reconsider` for an invoice that is already locked in this transaction."""
-    counting = Transfer.objects.filter(invoice=invoice, credit_minor__isnull=False).exclude(status=Transfer.State.DROPPED)
-    money = add_up(
-        [_counted(transfer, invoice.currency) for transfer in counting],
-        total_minor=invoice.total_minor,
-        tolerance_minor=invoice.tolerance_minor,
-    )
-    was_over, had = invoice.is_overpaid, invoice.credited_minor
-    invoice = lifecycle.account(invoice, money, now=now)
+    was_over, was_under, had = invoice.is_overpaid, invoice.is_underpaid, invoice.credited_minor
+    invoice = lifecycle.account(invoice, _money(invoice), now=now)
     quotes.close_stale(invoice)
     if invoice.is_overpaid and not was_over:
         tell("payment.overpaid", invoice, now=now)
-    if invoice.is_underpaid and invoice.status == Status.OPEN and invoice.credited_minor > had:
+    # Also when nothing new came, but what was on its way beside it, or had paid the rest, was lost.
+    if invoice.is_underpaid and invoice.status == Status.OPEN and (invoice.credited_minor > had or not was_under):
         tell("payment.part_received", invoice, now=now)
     return invoice
 
 
+def _money(invoice: Invoice) -> Money:
+    counting = Transfer.objects.filter(invoice=invoice, credit_minor__isnull=False).exclude(status=Transfer.State.DROPPED)
+    counted = [_counted(transfer, invoice.currency) for transfer in counting]
+    return add_up(counted, total_minor=invoice.total_minor, tolerance_minor=invoice.tolerance_minor)
+
+
 def tell(kind: str, invoice: Invoice, *, now: datetime, transfer: Transfer | None = None, by: User | None = None) -> None:
-    """Record a payment event about `invoice`, with the transfer it is about and the member who did it."""
-    about: dict[str, object] = {"invoice": facts.of_invoice(invoice)}
+    """Record a payment event about `invoice`, with the transfer it is about and the member who did it.
+
+    The invoice is told with this transfer already in its sums, though `settle` writes them only after the event.
+    """
+    about: dict[str, object] = {"invoice": facts.of_invoice(invoice if transfer is None else _with_money(invoice))}
     if transfer is not None:
         about["transfer"] = facts_of(transfer, invoice)
     record(kind, merchant=invoice.merchant, subject=invoice, now=now, by=by, facts=about)
 
 
+def _with_money(invoice: Invoice) -> Invoice:
+    """A copy of `invoice` with the sums of this moment, to read from; nothing is stored."""
+    found = copy.copy(invoice)
+    for name, value in vars(_money(invoice)).items():
+        setattr(found, name, value)
+    return found
+
+
 def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:
-    """A transfer in an event: amounts as decimal strings, the asset's by its own decimals."""
-    asset = transfer.asset
+    """A transfer in an event: amounts as decimal strings, the asset's by its own decimals, as the invoice froze them."""
+    asset = snapshot.document(invoice).asset(transfer.asset_id) or transfer.asset.frozen()
     return {
         "network": transfer.network,
-        "network_name": asset.network.name,
-        "asset": asset.id,
-        "symbol": asset.symbol,
-        "amount": plain(transfer.amount_units, asset.decimals),
+        "network_name": asset["network"],
+        "asset": transfer.asset_id,
+        "symbol": asset["symbol"],
+        "amount": plain(transfer.amount_units, asset["decimals"]),
         "txid": transfer.txid,
         "place": transfer.place,
         "status": transfer.status,

@@ -70,7 +70,9 @@ def _pass(network: Network, rail: Rail, cursor: Cursor, now: datetime) -> int:
     last = min(head.height, first + BLOCKS_A_PASS - 1)
     watched = _watched(network, now)
     sightings = [found for found in [*rail.scan(watched.keys(), first=first, last=last), *rail.pool(watched.keys())] if found.units > 0]
-    changed, failed = _apply_all(network, watched, sightings, first=first, last=last, head=head.height, now=now)
+    # A payment mined between these looks is in none of them; that the pool has lost one is only certain on a chain that stood still.
+    whole = last == head.height and rail.head() == head
+    changed, failed = _apply_all(network, watched, sightings, first=first, last=last, head=head.height, whole=whole, now=now)
     if failed:  # the others are done; these blocks are read again until it works
         _release(cursor, read_at=now, error=f"Invoices {failed[:10]} could not be settled; see the log.")
         return changed
@@ -99,15 +101,28 @@ def _watched(network: Network, now: datetime) -> dict[str, ReceiveAddress]:
 
 
 def _apply_all(
-    network: Network, watched: dict[str, ReceiveAddress], sightings: Iterable[Sighting], *, first: int, last: int, head: int, now: datetime
+    network: Network,
+    watched: dict[str, ReceiveAddress],
+    sightings: Iterable[Sighting],
+    *,
+    first: int,
+    last: int,
+    head: int,
+    whole: bool,
+    now: datetime,
 ) -> tuple[int, list[int]]:
-    """How many invoices changed, and the ids of those that could not be settled: one bad payment holds up nobody else's."""
+    """How many invoices changed, and the ids of those that could not be settled: one bad payment holds up nobody else's.
+
+    `whole`: nothing was mined that `sightings` cannot know of, so that a payment in neither block nor pool is gone.
+    """
     seen: dict[int, list[Sighting]] = defaultdict(list)
     for found in sightings:
         seen[watched[found.address].invoice_id].append(found)
     gone: dict[int, list[Transfer]] = defaultdict(list)
     keys = {found.key for rows in seen.values() for found in rows}
-    in_reach = Q(block_height__range=(first, last)) | Q(block_height=None, status=Transfer.State.SEEN)
+    in_reach = Q(block_height__range=(first, last))
+    if whole:
+        in_reach |= Q(block_height=None, status=Transfer.State.SEEN)
     known = {row.pk: row for row in Transfer.objects.filter(in_reach, network=network.id).exclude(status=Transfer.State.DROPPED)}
     addresses = {row.pk for row in watched.values()}
     for transfer in known.values():

@@ -16,7 +16,7 @@ from django.utils import timezone
 from invoicing import lifecycle
 from invoicing.models import Attachment, Invoice, Rendering
 from merchants import secrets
-from merchants.models import Event, Merchant, User
+from merchants.models import Event, Logo, Merchant, User
 from notifications.models import Delivery, Endpoint
 from payments import quotes
 from payments.models import Transfer
@@ -68,7 +68,7 @@ def printed(invoice: Invoice, kind: str) -> None:
 
 
 def business(owner: User, *, slug: str, name: str, email: str, payer: str, title: str, file: str, hooks: str) -> Business:
-    merchant = make_merchant(owner, slug=slug, name=name, email=email, logo=b"\x89PNG of " + name.encode())
+    merchant = make_merchant(owner, slug=slug, name=name, email=email, logo=Logo.keep(b"\x89PNG of " + name.encode()))
     now = timezone.now()
     words = {"payer_name": payer, "title": title, "due_at": now + timedelta(days=14)}
     opened, paid = publish(make_draft(merchant, **words), now=now), publish(make_draft(merchant, **words), now=now)

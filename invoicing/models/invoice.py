@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from invoicing import totals
-from merchants.models import LatePolicy, Merchant, User
+from merchants.models import LatePolicy, Logo, Merchant, User
 
 
 class Status(models.TextChoices):
@@ -81,7 +81,7 @@ class Invoice(models.Model):
 
     # Frozen at issue, beside the columns above: see invoicing.snapshot.
     terms = models.JSONField(default=dict, blank=True)
-    brand_logo = models.BinaryField(null=True, blank=True)
+    brand_logo = models.ForeignKey(Logo, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     tolerance_minor = models.BigIntegerField(default=0)
     late_policy = models.CharField(max_length=8, choices=LatePolicy, default=LatePolicy.RATE)
 

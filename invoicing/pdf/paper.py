@@ -101,8 +101,8 @@ def number_of(invoice: Invoice, kind: str) -> str:
 
 def logo_of(invoice: Invoice) -> str:
     """The merchant's logo as it was at issue, as a data: URL; empty without one."""
-    logo = invoice.brand_logo if invoice.is_issued else invoice.merchant.logo
-    return f"data:image/png;base64,{base64.b64encode(bytes(logo)).decode()}" if logo else ""
+    logo = snapshot.logo_of(invoice)
+    return f"data:image/png;base64,{base64.b64encode(bytes(logo.png)).decode()}" if logo else ""
 
 
 def one_of(words: list[str]) -> str:

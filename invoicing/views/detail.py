@@ -45,6 +45,7 @@ def invoice(request: MerchantRequest, pk: int) -> HttpResponse:
     shown = document(found)
     may_write = may(request.membership, "write")
     deliveries = list(found.deliveries.select_related("endpoint"))  # type: ignore[attr-defined]
+    transfers = ledger.transfers(found, shown)
     zone = shown.time_zone  # an issued invoice keeps its own
     now = clock.now()
     context: dict[str, Any] = {
@@ -55,7 +56,8 @@ def invoice(request: MerchantRequest, pk: int) -> HttpResponse:
         "zone": zone,
         "lines": list(found.lines.all()),
         "attachments": list(found.attachments.all()),
-        "transfers": ledger.transfers(found, shown),
+        "transfers": transfers,
+        "rates": ledger.rates(transfers),
         "messages_sent": ledger.messages(deliveries, zone=zone),
         "timeline": _timeline(found, deliveries, zone),
         "bar": _bar(found),

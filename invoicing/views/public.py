@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_POST, require_safe
 
-from invoicing import lifecycle, pdf, uploads
+from invoicing import lifecycle, pdf, snapshot, uploads
 from invoicing.models import Invoice, Rendering, Status
 from invoicing.pdf.paper import one_of
 from invoicing.snapshot import document
@@ -127,10 +127,10 @@ def viewed(request: HttpRequest, public_id: str) -> HttpResponse:
 @for_payers
 def logo(request: HttpRequest, public_id: str) -> HttpResponse:
     found = by_link(public_id)
-    png = found.brand_logo if found.is_issued else found.merchant.logo
-    if not png:
+    kept = snapshot.logo_of(found)
+    if kept is None:
         raise Http404
-    return _kept(request, bytes(png), "image/png")
+    return _kept(request, bytes(kept.png), "image/png")
 
 
 @require_safe

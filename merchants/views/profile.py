@@ -35,6 +35,6 @@ def settings(request: MerchantRequest) -> HttpResponse:
 @cache_control(private=True, no_cache=True)
 def logo(request: MerchantRequest) -> HttpResponse:
     """The merchant's own PNG, for its members."""
-    if not request.merchant.logo:
+    if request.merchant.logo is None:
         raise Http404
-    return HttpResponse(bytes(request.merchant.logo), content_type="image/png")
+    return HttpResponse(bytes(request.merchant.logo.png), content_type="image/png")

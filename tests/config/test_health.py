@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from celery.signals import before_task_publish
 from django.core.cache import cache
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from redis.exceptions import ConnectionError as BrokerAway
@@ -58,6 +58,15 @@ class TestTheProcess:
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert answer.content.endswith(b"migrations are not applied. Run: python manage.py migrate\n")
+
+    def test_where_the_database_is_is_told_to_operators_only(self, client, monkeypatch):
+        def away(_connection):
+            raise OperationalError('connection to server at "10.0.0.5" failed: no such user "quittance"')
+
+        monkeypatch.setattr(health, "MigrationExecutor", away)
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.content) == (503, b"The database cannot be reached.\n")
+        assert health.database().shown()["error"] == 'connection to server at "10.0.0.5" failed: no such user "quittance"'
 
     def test_nothing_is_changed_by_asking(self, client):
         assert [client.post(path).status_code for path in ("/healthz", "/readyz", "/status")] == [405, 405, 405]

@@ -11,7 +11,7 @@ from invoicing import issuing, lifecycle, snapshot
 from invoicing.lifecycle import MOVES, Money
 from invoicing.models import Invoice, Payer, Status
 from merchants.models import Event, Merchant, User
-from tests.factories import NOW, make_draft
+from tests.factories import NOW, make_draft, make_merchant
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +60,16 @@ def test_past_its_due_time_it_is_never_issued_but_missed(merchant: Merchant) -> 
     assert (invoice.status, invoice.number, kinds(invoice)) == ("missed", "", ["invoice.scheduled", "invoice.missed"])
     merchant.refresh_from_db()
     assert merchant.next_number == 1
+
+
+def test_one_that_cannot_be_issued_holds_up_no_other(merchant: Merchant, caplog: pytest.LogCaptureFixture) -> None:
+    publish(make_draft(merchant))
+    Merchant.objects.filter(pk=merchant.pk).update(next_number=1)  # its next number is taken
+    stuck = publish(make_draft(merchant, issue_at=LATER))
+    other = publish(make_draft(make_merchant(slug="another"), issue_at=LATER))
+    assert issuing.run_due(now=LATER) == 1
+    assert [Invoice.objects.get(pk=found.pk).status for found in (stuck, other)] == ["scheduled", "open"]
+    assert f"Invoice {stuck.pk} could not be issued" in caplog.text
 
 
 def test_a_missed_invoice_can_be_given_new_times(merchant: Merchant) -> None:

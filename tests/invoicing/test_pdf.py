@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,7 @@ from typing import Any
 import pypdf
 import pytest
 import time_machine
+from django.conf import settings
 from django.core.files.storage import default_storage
 from fontTools.ttLib import TTFont
 
@@ -21,7 +24,7 @@ from invoicing import pdf, tasks
 from invoicing.models import Invoice, Rendering, Status
 from invoicing.pdf import paper, press, sheet, stored
 from invoicing.templatetags.paper import direction
-from merchants.models import Merchant
+from merchants.models import Logo, Merchant
 from payments.models import Transfer
 from tests.factories import NOW, make_draft, make_merchant, publish
 
@@ -309,7 +312,7 @@ def test_what_is_renamed_after_issue_changes_nothing(merchant: Merchant, invoice
     first = pdf.render(Invoice.objects.get(pk=invoice.pk), "invoice")
     merchant.name, merchant.email, merchant.address, merchant.tax_id = "Other & Sons", "other@example.com", "Elsewhere", "X 1"
     merchant.footer, merchant.paper, merchant.brand_color, merchant.time_zone = "New footer", "Letter", "#AA0000", "Asia/Tokyo"
-    merchant.logo, merchant.is_test = b"not even a picture", False
+    merchant.logo, merchant.is_test = Logo.keep(b"not even a picture"), False
     merchant.save()
     renamed = tmp_path / "networks.toml"
     renamed.write_text(Path(settings.NETWORKS_FILE).read_text().replace('"USDT"', '"TETHER"').replace('"Sandbox"', '"Playground"'))
@@ -457,6 +460,23 @@ def test_a_receipt_that_was_overtaken_by_a_reopening_is_not_stored(invoice: Invo
         stored._store(waiting, invoice, b"of a payment that is gone", now=NOW)
     waiting.refresh_from_db()
     assert (waiting.made_at, waiting.file.name) == (None, "")
+
+
+def test_a_broker_that_is_down_costs_whoever_publishes_less_than_a_second() -> None:
+    """In a process of its own: Celery keeps what it once learnt of its broker."""
+    script = """
+import os, time, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
+django.setup()
+from config.celery import app
+from invoicing.pdf import stored
+app.conf.broker_url = "redis://127.0.0.1:9/0"
+began = time.monotonic()
+stored._hurry(1, "invoice")
+print(time.monotonic() - began)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=settings.BASE_DIR, capture_output=True, text=True, check=True, timeout=60)
+    assert float(done.stdout) < 1
 
 
 # --- failing ----------------------------------------------------------------------------------------------------

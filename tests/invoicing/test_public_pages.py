@@ -17,7 +17,7 @@ from django.urls import reverse
 from invoicing import lifecycle
 from invoicing.models import Attachment, Invoice, Status
 from merchants import clock
-from merchants.models import Event, Merchant, User
+from merchants.models import Event, Logo, Merchant, User
 from tests.factories import NOW, make_draft, make_merchant, publish
 
 pytestmark = pytest.mark.django_db
@@ -178,11 +178,21 @@ def test_the_invoice_is_a_pdf_to_keep_and_the_receipt_waits_for_the_money(invoic
 
 
 # --- the merchant's looks ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", ["", "pay/", "pay/status/", "brand.css", "logo.png", "invoice.pdf"])
+def test_a_link_with_a_null_character_is_a_404(db: None, path: str) -> None:
+    """PostgreSQL takes none in a text, and would answer with an error."""
+    assert Client().get(f"/i/7Qm2xVb9%00tKc4/{path}").status_code == 404
+
+
+def test_a_file_with_a_null_character_is_a_404(invoice: Invoice) -> None:
+    assert Client().get(f"/i/{invoice.public_id}/files/a%00b/").status_code == 404
+
+
 def test_logo_and_colour_are_those_of_the_day_it_was_issued(merchant: Merchant) -> None:
-    Merchant.objects.update(logo=b"\x89PNG old", brand_color="#0B5563")
+    Merchant.objects.update(logo=Logo.keep(b"\x89PNG old"), brand_color="#0B5563")
     merchant.refresh_from_db()
     invoice = publish(make_draft(merchant))
-    Merchant.objects.update(logo=b"\x89PNG new", brand_color="#AA0000")
+    Merchant.objects.update(logo=Logo.keep(b"\x89PNG new"), brand_color="#AA0000")
     logo, brand = page(invoice, "public_logo"), page(invoice, "public_brand")
     assert (logo["Content-Type"], logo.content) == ("image/png", b"\x89PNG old")
     assert brand["Content-Type"] == "text/css; charset=utf-8"

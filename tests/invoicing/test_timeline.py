@@ -78,7 +78,7 @@ def test_every_other_message_is_told_on_its_own_newest_first() -> None:
     )
     assert told(events, *messages) == [
         "Webhook invoice.paid delivered",
-        "Invoice paid mailed to studio@harbourpine.example",
-        "Receipt is on its way to ana@duarte.example",
+        "Invoice paid, mailed to studio@harbourpine.example",
+        "Receipt, on its way to ana@duarte.example",
         "Paid",
     ]

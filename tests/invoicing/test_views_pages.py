@@ -196,7 +196,7 @@ def test_the_page_of_an_invoice_tells_its_whole_story(desk: Client, merchant: Me
         "USDT Sandbox",
         "Final",
         "2 of 3",
-        "1 USDT = 0.9208 EUR (Kraken, ",
+        "1 EUR = 1.0860 USDT (Kraken, ",
         "Invoice issued ana@duarte.example Delivered",
         "Paid too much studio@harbourpine.example Given up",
         "550 no such user",

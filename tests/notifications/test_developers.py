@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from invoicing.models import Invoice
-from merchants import secrets
+from merchants import clock, secrets
 from merchants.models import Event, Merchant, User
-from notifications import endpoints, fanout, outbox
+from notifications import courier, endpoints, fanout, outbox
 from notifications.models import Delivery, Endpoint
 from notifications.transports import Outcome
 from tests.factories import NOW, PASSWORD, make_draft, make_merchant, publish
@@ -223,6 +223,18 @@ def test_a_mail_past_its_due_time_is_sent_anyway_by_a_members_word(client_as: Si
     client.post(f"{PAGE}deliveries/{issued_mail.pk}/again/", {"force": "1"})
 
     assert Delivery.objects.latest("pk").is_forced is True
+
+
+def test_a_waiting_mail_past_its_due_time_goes_by_a_members_word_as_the_same_message(
+    client_as: SignIn, manager: User, issued_mail: Delivery, mailoutbox: list[Any]
+) -> None:
+    Invoice.objects.filter(pk=issued_mail.invoice_id).update(due_at=NOW.replace(year=2020))
+    client = client_as(manager)
+    assert "Send now" in client.get(f"{PAGE}deliveries/{issued_mail.pk}/").content.decode()
+    answer = client.post(f"{PAGE}deliveries/{issued_mail.pk}/again/", {"force": "1"}, follow=True)
+    assert "It goes out at once." in answer.content.decode()
+    courier.round_of("email", now=clock.now())
+    assert [Delivery.objects.get().status, len(mailoutbox)] == ["sent", 1]
 
 
 def test_the_list_asks_as_often_at_three_rows_as_at_one(fresh_owner: Client, endpoint: Endpoint, merchant: Merchant) -> None:

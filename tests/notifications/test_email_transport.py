@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from invoicing.models import Invoice
-from merchants.models import Merchant, User
+from merchants.models import Logo, Merchant, User
 from notifications import courier, fanout, outbox
 from notifications.models import Delivery
 from notifications.transports.email import is_permanent, sender
@@ -102,7 +102,7 @@ def test_without_a_mail_server_everything_waits(issued_mail: Delivery, settings:
 
 
 def test_a_logo_travels_inside_the_message(merchant: Merchant, mailserver: Mailserver) -> None:
-    merchant.logo = PNG
+    merchant.logo = Logo.keep(PNG)
     merchant.save()
     publish(make_draft(merchant))
     fanout.run(NOW)

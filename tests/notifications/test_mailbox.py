@@ -7,7 +7,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from merchants.models import Merchant
+from merchants.models import Logo, Merchant
 from notifications import courier, fanout, mailbox
 from tests.factories import NOW, make_draft, publish
 from tests.notifications.test_email_transport import PNG
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, settings: Any) -> Path:
 @pytest.fixture
 def sent(folder: Path, merchant: Merchant) -> str:
     """Two invoices mailed in one round; the name of the newest mail."""
-    merchant.logo = PNG
+    merchant.logo = Logo.keep(PNG)
     merchant.save()
     for title in ("First", "Second"):
         publish(make_draft(merchant, title=title))

@@ -264,3 +264,15 @@ def test_the_secret_is_in_no_log_no_row_and_no_request(
     everything = [caplog.text, str(request.headers), request.get_data(as_text=True), json.dumps(list(Event.objects.values_list("facts", flat=True)))]
     everything += [str(delivery.__dict__), str(delivery.attempts.get().__dict__), Endpoint.objects.get(pk=endpoint.pk).secret]
     assert not any(bare in text for text in everything)
+
+
+def test_gone_of_an_address_that_was_changed_meanwhile_leaves_the_new_one_on(
+    waiting: Delivery, receiver: HTTPServer, endpoint: Endpoint, owner: User
+) -> None:
+    def moved(_request: Request) -> Response:
+        Endpoint.objects.filter(pk=endpoint.pk).update(url=receiver.url_for("/moved"))
+        return Response("", 410)
+
+    receiver.expect_request("/hooks").respond_with_handler(moved)
+    courier.round_of("webhook", now=NOW)
+    assert (Endpoint.objects.get(pk=endpoint.pk).is_enabled, Event.objects.filter(kind="endpoint.disabled").count()) == (True, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from django.urls import reverse
 from invoicing import lifecycle, pdf
 from invoicing.models import Invoice, Status
 from merchants import clock
-from merchants.models import Merchant
+from merchants.models import Logo, Merchant
+from payments import held, rates
 from payments.models import Quote
 from payments.rails import sandbox
+from payments.rates.sandbox import FixedRates
 from tests.factories import NOW, make_draft, make_merchant
 from tests.payments.money import ETH, USDT, Story
 
@@ -160,6 +163,41 @@ def test_held_money_says_who_decides(merchant: Merchant, monkeypatch: pytest.Mon
     response = page(story)
     assert shown(response) == "held"
     assert "It came after the rate lock, so Harbour & Pine decides what it counts for, and has been told." in words(response)
+
+
+def test_held_money_that_came_in_time_is_not_called_late(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
+    Merchant.objects.update(late_policy="hold")
+    merchant.refresh_from_db()
+    story = Story(merchant)
+    monkeypatch.setattr(clock, "now", lambda: story.now)
+    sandbox.pay(story.quote().receive_address.address, ETH, 10**16, now=story.now)  # nobody asked for a quote of it
+    Quote.objects.update(locked_until=story.now)
+    story.blocks(3)
+    response = page(story)
+    assert shown(response) == "held"
+    assert "Its value in money is not certain, so Harbour & Pine decides what it counts for" in words(response)
+    assert "Arrived late" not in words(response)
+    assert 'data-says="Your payment arrived and is being looked at."' in response.content.decode()
+
+
+@pytest.mark.parametrize(("policy", "said"), [("rate", True), ("hold", False)])
+def test_a_late_part_is_said_to_count_at_the_rate_of_its_time_unless_a_member_decided(
+    merchant: Merchant, owner: User, monkeypatch: pytest.MonkeyPatch, policy: str, said: bool
+) -> None:
+    Merchant.objects.update(late_policy=policy)
+    merchant.refresh_from_db()
+    story = Story(merchant)
+    monkeypatch.setattr(clock, "now", lambda: story.now)
+    quote = story.quote()
+    monkeypatch.setitem(rates.sources, "sandbox", [FixedRates({"USDT": Decimal("0.5")})])
+    story.now += timedelta(hours=3)
+    story.pay(quote=quote)
+    story.blocks(3)
+    if policy == "hold":
+        held.decide(story.transfers()[0], "today", by=owner, now=story.now)
+    response = page(story)
+    assert (shown(response), story.fresh().credited_minor) == ("part", 5_000)
+    assert ("it counts at the rate of that time" in words(response)) is said
 
 
 def test_a_cancelled_invoice_says_so_and_takes_no_quote(story: Story) -> None:
@@ -345,7 +383,7 @@ def test_renaming_everything_after_issue_changes_no_byte(story: Story, reach: Ca
     reach(story)
     before = [_bytes(page(story, name)) for name in ("public_invoice", "checkout", "checkout_status")]
     Merchant.objects.update(
-        name="Another Name", email="other@elsewhere.example", address="Elsewhere 1", brand_color="#AA0000", logo=b"x", time_zone="Asia/Tokyo"
+        name="Another Name", email="other@elsewhere.example", address="Elsewhere 1", brand_color="#AA0000", logo=Logo.keep(b"x"), time_zone="Asia/Tokyo"
     )
     renamed = Path(settings.NETWORKS_FILE).read_text().replace('"Sandbox"', '"Quicksand"').replace('symbol = "USDT"', 'symbol = "TUSD"')
     assert renamed.count("Quicksand") == renamed.count("TUSD") == 1

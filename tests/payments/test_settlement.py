@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 
 from invoicing import lifecycle
 from invoicing.lifecycle import Money
+from merchants import assets
 from merchants.models import Event, Merchant, User
 from payments import held, rates, settlement, watcher
-from payments.models import Cursor, Quote, Transfer
-from payments.rails import sandbox
+from payments.models import Cursor, Quote, SandboxTransaction, Transfer
+from payments.rails import Sighting, sandbox
 from payments.rates.sandbox import FixedRates
 from payments.settlement import Counted, add_up
 from tests.payments.money import BTC, ETH, NETWORK, USDT, Story
@@ -68,6 +70,31 @@ def test_a_part_then_the_rest_in_another_token(merchant: Merchant) -> None:
     assert (story.invoice.status, story.invoice.credited_minor, story.invoice.is_underpaid) == ("paid", 10_000, False)
     assert story.kinds().count("invoice.paid") == 1
     assert story.kinds().count("payment.part_received") == 1
+
+
+def test_a_part_is_told_when_what_was_on_its_way_beside_it_is_lost(merchant: Merchant) -> None:
+    story = Story(merchant)
+    story.pay(units=43_440_000)
+    story.blocks(2)
+    rest = story.pay(ETH)
+    story.blocks()
+    assert (story.invoice.credited_minor, story.invoice.pending_minor, story.kinds().count("payment.part_received")) == (4_000, 6_000, 0)
+    sandbox.reorg(1, now=story.now, drop=[rest])
+    story.blocks(3)
+    assert (story.invoice.credited_minor, story.invoice.pending_minor, story.kinds().count("payment.part_received")) == (4_000, 0, 1)
+
+
+def test_a_payer_whose_second_payment_was_taken_back_after_the_receipt_hears_what_is_due(merchant: Merchant) -> None:
+    story = Story(merchant)
+    story.pay(units=43_440_000)
+    story.blocks(3)
+    rest = story.pay(ETH)
+    story.blocks(3)
+    assert (story.invoice.status, story.kinds().count("payment.part_received")) == ("paid", 1)
+    sandbox.reorg(3, now=story.now, drop=[rest])
+    story.blocks(3)
+    assert (story.invoice.status, story.invoice.credited_minor, story.invoice.due_minor) == ("open", 4_000, 6_000)
+    assert story.kinds()[-3:] == ["payment.dropped", "invoice.reopened", "payment.part_received"]
 
 
 def test_a_part_payment_ends_the_other_live_quotes(merchant: Merchant) -> None:
@@ -260,6 +287,36 @@ def test_the_watcher_catches_up_after_downtime_in_bounded_passes(merchant: Merch
     assert story.invoice.status == "paid"
 
 
+def test_a_payment_mined_while_the_pool_is_read_is_not_called_dropped(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story(merchant)
+    story.pay()
+    story.look()
+    read_pool = sandbox.SandboxRail.pool
+
+    def mined_first(rail: sandbox.SandboxRail, addresses: Collection[str]) -> list[Sighting]:
+        sandbox.mine(now=story.now)
+        return read_pool(rail, addresses)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox.SandboxRail, "pool", mined_first)
+        story.look()
+    story.blocks(3)
+    assert story.kinds() == ["invoice.issued", "payment.detected", "payment.confirmed", "invoice.paid"]
+
+
+def test_a_payment_mined_beyond_the_blocks_of_a_pass_is_not_called_dropped(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "BLOCKS_A_PASS", 40)
+    story = Story(merchant)
+    story.pay()
+    story.look()
+    SandboxTransaction.objects.update(not_before=60)
+    for _block in range(100):
+        sandbox.mine(now=story.now)
+    for _pass in range(6):
+        story.look()
+    assert story.kinds() == ["invoice.issued", "payment.detected", "payment.confirmed", "invoice.paid"]
+
+
 def test_a_zero_value_transfer_is_nothing(merchant: Merchant) -> None:
     story = Story(merchant)
     story.pay(units=0)
@@ -324,6 +381,31 @@ def test_every_payment_event_says_what_arrived_where(merchant: Merchant) -> None
         "held": False,
     }
     assert (facts["invoice"]["number"], facts["invoice"]["total"]) == ("INV-000001", "100.00")
+
+
+def test_a_payment_event_tells_the_invoice_with_that_payment_in_its_sums(merchant: Merchant) -> None:
+    story = Story(merchant)
+    story.pay(units=43_440_000)
+    story.blocks(3)
+    said = [(event.kind, event.facts["invoice"]) for event in Event.objects.filter(kind__startswith="payment.").order_by("id")]
+    assert [(kind, told["pending"], told["credited"], told["due"], told["underpaid"]) for kind, told in said] == [
+        ("payment.detected", "40.00", "0.00", "60.00", False),
+        ("payment.confirmed", "0.00", "40.00", "60.00", True),
+        ("payment.part_received", "0.00", "40.00", "60.00", True),
+    ]
+
+
+def test_an_asset_that_left_the_catalogue_still_counts_and_holds_up_nothing(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story(merchant)
+    story.pay(units=43_440_000)
+    story.blocks(2)
+    rest = story.quote(ETH)
+    whole = assets.catalogue()
+    fewer = assets.Catalogue(whole.networks, {name: asset for name, asset in whole.assets.items() if name != USDT}, whole.currencies)
+    monkeypatch.setattr(assets, "catalogue", lambda: fewer)
+    story.pay(quote=rest)
+    story.blocks(3)
+    assert (story.invoice.status, story.invoice.credited_minor, Cursor.objects.get().error) == ("paid", 10_000, "")
 
 
 def test_an_idle_pass_costs_the_same_for_one_and_for_three_invoices(merchant: Merchant) -> None:
