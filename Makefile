@@ -1,11 +1,12 @@
 # make run    everything on this machine: http://127.0.0.1:8000
 # make test   the tests, on SQLite and on PostgreSQL
 # make check  style, types, templates, settings
+# make bench  how fast it is, each figure beside its bare limit
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run test check requirements static
+.PHONY: run test check bench requirements static
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -40,6 +41,9 @@ check: $(VENV)/.installed-dev
 	  SITE_URL=https://pay.example.com REDIS_URL=redis://127.0.0.1:6379/0 \
 	  EMAIL_URL=smtp+tls://user:password@mail.example.com:587 MAIL_FROM='Quittance <invoices@example.com>' \
 	  $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+bench: $(VENV)/.installed-dev
+	@env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m tests.bench
 
 # Pin every requirement, with hashes, for every platform.
 requirements: $(VENV)/.installed-dev

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Iterator
 
 from celery import Task, shared_task
-from kombu.exceptions import OperationalError
 
-from merchants import clock
+from merchants import clock, haste
 from notifications import courier, fanout, outbox
 
 log = logging.getLogger(__name__)
 BUSY = 20.0  # seconds until a task hands over to the next tick
-HURRY_EXPIRES = 30
-# retry=False would be slower: kombu then waits for a missing broker by its own rule, 6 s (measured) of somebody's request.
-HURRY_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 
 
 def _turns(seconds: float = BUSY) -> Iterator[None]:
@@ -38,7 +33,7 @@ def fan_out() -> None:
         if not done.events:
             break
     for channel in sorted(woken):
-        _nudge(SENDERS[channel])
+        haste.wake(SENDERS[channel].name)
 
 
 @shared_task(name="notifications.tasks.send_email", soft_time_limit=150, time_limit=180)
@@ -66,12 +61,6 @@ def release_abandoned() -> None:
 SENDERS: dict[str, Task] = {"email": send_email, "webhook": send_webhooks}
 
 
-def _nudge(task: Task) -> None:
-    """Enqueue `task` for haste. Without a broker nothing is lost: beat's next tick does the same."""
-    with contextlib.suppress(OperationalError, OSError):
-        task.apply_async(retry=True, retry_policy=HURRY_RETRY, ignore_result=True, expires=HURRY_EXPIRES)
-
-
 def hurry(**_kwargs: object) -> None:
     """Receiver of `merchants.signals.event_recorded`."""
-    _nudge(fan_out)
+    haste.wake(fan_out.name)

@@ -72,7 +72,7 @@ def decide(
     """The credit of `units` that arrived at `arrived_at` (the earlier of first seen and block time).
 
     In time is within a quote's lock plus the network's grace. Among the quotes in time the one asked for exactly this
-    amount wins, else the newest. Late: by `policy`; without a usable price held for the merchant, never 0. A value no
+    amount wins, else the newest that was there when it arrived. Late: by `policy`; without a usable price held for the merchant, never 0. A value no
     invoice could have (above MAX_MINOR) is held too. `current` is the price of that time; `digits` those of the
     currency's minor unit.
     """
@@ -85,10 +85,10 @@ def _valued(
 ) -> Credit:
     in_time = [offer for offer in offers if arrived_at <= offer.locked_until + grace]
     if in_time:
-        best = _best(units, in_time)
+        best = _best(units, in_time, arrived_at)
         return Credit(at_offer(units, best), "exact" if units == best.units else "pro_rata", best, best.rate)
     is_late = bool(offers)
-    offer = _best(units, offers) if offers else None
+    offer = _best(units, offers, arrived_at) if offers else None
     if policy == LatePolicy.HOLD or current is None:
         return Credit(None, "held", offer, is_late=is_late)
     if offer and moved_little(offer.rate.value, current.value):
@@ -97,6 +97,9 @@ def _valued(
     return Credit(minor, "late_rate" if offer else "no_quote", offer, current, is_late=is_late)
 
 
-def _best(units: int, offers: Sequence[Offer]) -> Offer:
+def _best(units: int, offers: Sequence[Offer], arrived_at: datetime) -> Offer:
+    """A quote made after the money arrived (it was seen late, and asked for again) is not what was paid, unless the amount
+    says so: a block's own time can be early."""
     newest_first = sorted(offers, key=lambda offer: (offer.created_at, offer.id), reverse=True)
-    return next((offer for offer in newest_first if offer.units == units), newest_first[0])
+    usual = next((offer for offer in newest_first if offer.created_at <= arrived_at), newest_first[0])
+    return next((offer for offer in newest_first if offer.units == units), usual)

@@ -38,8 +38,9 @@ class Counted:
 
 def add_up(counted: list[Counted], *, total_minor: int, tolerance_minor: int) -> Money:
     """Pure. Overpaid is only what exceeds max(0.5 % of the total, one payable unit); underpaid means something final
-    came, nothing is on its way, and it is not enough."""
+    came, nothing is on its way, and it is not enough; paid late, that what came in time was not enough."""
     credited = sum(part.minor for part in counted if part.is_final)
+    in_time = sum(part.minor for part in counted if part.is_final and not part.is_late)
     pending = sum(part.minor for part in counted if not part.is_final)
     slack = max(total_minor * OVER_E4 // SCALE, *(part.unit_minor for part in counted), 0)
     return Money(
@@ -47,7 +48,7 @@ def add_up(counted: list[Counted], *, total_minor: int, tolerance_minor: int) ->
         pending_minor=pending,
         is_underpaid=0 < credited < total_minor - tolerance_minor and not pending,
         is_overpaid=credited - total_minor > slack,
-        is_paid_late=any(part.is_late for part in counted if part.is_final),
+        is_paid_late=in_time < min(credited, total_minor - tolerance_minor),
     )
 
 

@@ -7,29 +7,25 @@ why and how often it was tried, and the sweep leaves it after the third time.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from celery import current_app
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
-from kombu.exceptions import OperationalError
 
 from invoicing.models import Invoice, Rendering, Status
 from invoicing.pdf import paper
+from merchants import haste
 from merchants.models import Merchant
 
 logger = logging.getLogger(__name__)
 Kind = Rendering.Kind
 ATTEMPTS = 3
-# retry=False would be slower: without a broker kombu then waits by its own rule, 6 s of the request that publishes.
-HURRY_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 
 
 class NotMade(Exception):
@@ -40,13 +36,8 @@ def request(invoice: Invoice, kind: str) -> Rendering:
     """Ask for the PDF of `invoice`, in the transaction that makes it due; a worker is woken once that is committed."""
     rendering, _created = Rendering.objects.get_or_create(invoice=invoice, kind=kind)
     # Haste only: the sweep finds the row all the same, so a broker that is away must not break what was committed.
-    transaction.on_commit(partial(_hurry, invoice.pk, str(kind)), robust=True)
+    transaction.on_commit(partial(haste.wake, "invoicing.tasks.make_pdf", invoice.pk, str(kind)), robust=True)
     return rendering
-
-
-def _hurry(invoice_pk: int, kind: str) -> None:
-    with contextlib.suppress(OperationalError, OSError):
-        current_app.send_task("invoicing.tasks.make_pdf", args=[invoice_pk, kind], retry=True, retry_policy=HURRY_RETRY, ignore_result=True)
 
 
 def retry(invoice: Invoice, kind: str) -> Rendering:

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 
 from django import template
+from django.conf import settings
 from django.template.context import RequestContext
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -44,6 +46,12 @@ def rooms(context: RequestContext) -> list[Room]:
 def sign_up_is_open() -> bool:
     """Whether a stranger may create an account here now."""
     return is_open()
+
+
+@register.simple_tag
+def mailbox_link() -> str:
+    """Where a demonstration shows the mail that it does not send; empty anywhere else."""
+    return reverse("mailbox") if settings.MAILBOX_PAGE else ""
 
 
 @register.filter

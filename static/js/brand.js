@@ -7,6 +7,8 @@ const contrastWithWhite = (color) => {
   return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05);
 };
 
+const SEEN_ON_PAPER = 1.5; // paler ones are refused as the form is saved
+
 // The contrast of white with ink #131A2C is 17.3; below 4.5 against the colour, black is used.
 const textOn = (ratio) => {
   if (ratio >= 4.5) return "#FFFFFF";
@@ -24,9 +26,13 @@ for (const form of document.querySelectorAll("[data-brand]")) {
     form.querySelector("[data-brand-fill]").setAttribute("fill", color);
     form.querySelector("[data-brand-text]").setAttribute("fill", text);
     const isWhite = text === "#FFFFFF";
-    verdict.textContent = (isWhite ? verdict.dataset.white : verdict.dataset.ink).replace("RATIO", ratio.toFixed(1));
+    const isPale = ratio < SEEN_ON_PAPER;
+    const words = isPale ? verdict.dataset.pale : isWhite ? verdict.dataset.white : verdict.dataset.ink;
+    verdict.hidden = false;
+    verdict.textContent = words.replace("RATIO", ratio.toFixed(1));
     verdict.classList.toggle("state--green", isWhite);
-    verdict.classList.toggle("state--grey", !isWhite);
+    verdict.classList.toggle("state--grey", !isWhite && !isPale);
+    verdict.classList.toggle("state--amber", isPale);
   };
   input.addEventListener("input", paint);
   form.querySelector("[data-brand-colors]").hidden = false;

@@ -18,7 +18,7 @@ from django.urls import reverse
 from invoicing import lifecycle, pdf
 from invoicing.models import Invoice, Status
 from merchants import clock
-from merchants.models import Logo, Merchant
+from merchants.models import Logo, Merchant, User
 from payments import held, rates
 from payments.models import Quote
 from payments.rails import sandbox
@@ -383,7 +383,12 @@ def test_renaming_everything_after_issue_changes_no_byte(story: Story, reach: Ca
     reach(story)
     before = [_bytes(page(story, name)) for name in ("public_invoice", "checkout", "checkout_status")]
     Merchant.objects.update(
-        name="Another Name", email="other@elsewhere.example", address="Elsewhere 1", brand_color="#AA0000", logo=Logo.keep(b"x"), time_zone="Asia/Tokyo"
+        name="Another Name",
+        email="other@elsewhere.example",
+        address="Elsewhere 1",
+        brand_color="#AA0000",
+        logo=Logo.keep(b"x"),
+        time_zone="Asia/Tokyo",
     )
     renamed = Path(settings.NETWORKS_FILE).read_text().replace('"Sandbox"', '"Quicksand"').replace('symbol = "USDT"', 'symbol = "TUSD"')
     assert renamed.count("Quicksand") == renamed.count("TUSD") == 1

@@ -57,6 +57,16 @@ def test_among_quotes_in_time_the_one_asked_for_exactly_this_amount_wins() -> No
     assert credit(100_000_000, minute=4, offers=[older, newer]).offer == newer
 
 
+def test_a_quote_made_after_the_money_arrived_is_not_what_was_paid() -> None:
+    there, after = offer(108_700_000, 10_000, id=1), offer(54_350_000, 10_000, id=2, minute=12)
+    assert (credit(100_000_000, minute=5, offers=[there, after]).minor, credit(100_000_000, minute=12, offers=[there, after]).minor) == (
+        9_199,
+        18_399,
+    )
+    assert credit(54_350_000, minute=5, offers=[there, after]).offer == after  # to the unit: its block's time was early
+    assert credit(100_000_000, minute=5, offers=[after]).offer == after
+
+
 def test_late_within_two_percent_keeps_the_locked_rate() -> None:
     found = credit(108_700_000, minute=60, offers=[offer()], current=Rate(Decimal("0.9383"), "EUR", "Kraken", T0))
     assert (found.minor, found.reason, found.is_late) == (10_000, "late_locked", True)

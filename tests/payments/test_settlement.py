@@ -124,6 +124,15 @@ def test_one_payable_unit_too_much_is_not_called_overpaid(credited: int, over: b
     assert add_up([Counted(credited, True, False, 3)], total_minor=100, tolerance_minor=0).is_overpaid is over
 
 
+@pytest.mark.parametrize(
+    ("in_time", "late", "paid_late"),
+    [(10_000, 0, False), (0, 10_000, True), (4_000, 6_000, True), (10_000, 10_000, False), (9_900, 100, False), (0, 4_000, True)],
+)
+def test_an_invoice_paid_in_time_is_not_paid_late_by_what_comes_after(in_time: int, late: int, paid_late: bool) -> None:
+    counted = [Counted(in_time, True, False, 1), Counted(late, True, True, 1)]
+    assert add_up(counted, total_minor=10_000, tolerance_minor=100).is_paid_late is paid_late
+
+
 def test_what_the_tolerance_forgives_is_written_off(merchant: Merchant) -> None:
     merchant.tolerance_e4 = 10_000  # 1 %
     merchant.save()

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.db.models import QuerySet
 
+from invoicing import issuing, lifecycle, numbering
+from invoicing.models import Invoice
 from merchants.models import Event, Merchant
 from notifications import fanout, outbox
 from notifications.models import Attempt, Delivery
@@ -86,3 +88,23 @@ def test_without_the_condition_a_message_is_claimed_by_all() -> None:
         return True
 
     assert failures(lambda: four_workers_claim(careless)) == TWIN_RUNS
+
+
+def a_missed_invoice_published_while_it_is_told() -> None:
+    later = NOW + timedelta(hours=1)
+    merchant = make_merchant(slug=f"missed-{next(_counter)}")
+    draft = publish(make_draft(merchant, issue_at=later))
+    Invoice.objects.filter(pk=draft.pk).update(all_assets=False, asset_ids=[])
+    issuing.run_due(now=later)
+    Invoice.objects.filter(pk=draft.pk).update(all_assets=True)
+    event, missed = Event.objects.get(merchant=merchant, kind="invoice.missed"), Invoice.objects.get(pk=draft.pk)
+    meeting = Meeting(2)
+    with patched((numbering, "take", meeting.before(numbering.take)), (fanout, "_deliveries", meeting.before(fanout._deliveries))):
+        told, published = race(
+            lambda: fanout.fan_out(event.pk, now=later), lambda: lifecycle.publish(missed, by=None, version=missed.version, now=later)
+        )
+    assert ([type(told), type(published)], Delivery.objects.filter(event=event).count()) == ([list, Invoice], 1)
+
+
+def test_a_missed_invoice_can_be_published_while_it_is_told() -> None:
+    a_missed_invoice_published_while_it_is_told()
