@@ -58,9 +58,18 @@ def fan_out(pk: int, *, now: datetime) -> list[Delivery] | None:
         # Not the lock but this condition makes it once: SQLite has no row locks.
         if event is None or not Event.objects.filter(pk=pk, fanned_out_at=None).update(fanned_out_at=now):
             return None
+        invoice = _locked_invoice(event)
         event.sequence = _next_sequence(event.merchant_id)
         Event.objects.filter(pk=pk).update(sequence=event.sequence)
-        return Delivery.objects.bulk_create(_deliveries(event, now))
+        return Delivery.objects.bulk_create(_deliveries(event, invoice, now))
+
+
+def _locked_invoice(event: Event) -> Invoice | None:
+    """The invoice it is about, if that is still there. Deliveries refer to it and so wait for its lock: taken after the
+    merchant's row, as issuing takes them the other way round, that would be a deadlock."""
+    if event.subject_kind != "invoice":
+        return None
+    return Invoice.objects.select_for_update(no_key=True).filter(pk=event.subject_id, merchant=event.merchant_id).first()
 
 
 def _next_sequence(merchant_id: int) -> int:
@@ -69,12 +78,11 @@ def _next_sequence(merchant_id: int) -> int:
     return Merchant.objects.values_list("event_sequence", flat=True).get(pk=merchant_id)
 
 
-def _deliveries(event: Event, now: datetime) -> list[Delivery]:
+def _deliveries(event: Event, invoice: Invoice | None, now: datetime) -> list[Delivery]:
     plan = PLANS.get(event.kind)
     if plan is None:
         return []
     merchant = event.merchant
-    invoice = Invoice.objects.filter(pk=event.subject_id, merchant=merchant).first() if event.subject_kind == "invoice" else None
     made = [*_mails(event, plan, merchant, invoice), *_webhooks(event, plan, merchant, invoice)]
     for delivery in made:
         delivery.created_at = delivery.next_at = now

@@ -108,3 +108,11 @@ def a_missed_invoice_published_while_it_is_told() -> None:
 
 def test_a_missed_invoice_can_be_published_while_it_is_told() -> None:
     a_missed_invoice_published_while_it_is_told()
+
+
+def test_with_the_merchants_row_locked_before_the_invoice_the_two_lock_each_other_out() -> None:
+    def unlocked(event: Event) -> Invoice | None:
+        return Invoice.objects.filter(pk=event.subject_id).first()
+
+    with patched((fanout, "_locked_invoice", unlocked)):
+        assert failures(a_missed_invoice_published_while_it_is_told) == TWIN_RUNS
