@@ -69,8 +69,8 @@ def missed(merchant: Merchant, now: datetime) -> Iterable[Matter]:
             "red",
             _("%(title)s could not be sent") % {"title": invoice.title or _("An invoice")},
             _("%(payer)s, planned %(moment)s.") % {"payer": invoice.payer_name, "moment": planned},
-            reverse("invoice_edit", args=[merchant.slug, invoice.pk]),
-            _("Give it new times"),
+            _page(invoice, merchant),  # where who may write finds the button, and a viewer no closed door
+            _("Look at it"),
         )
 
 
@@ -103,6 +103,26 @@ def underpaid(merchant: Merchant, now: datetime) -> Iterable[Matter]:
         title = _("%(payer)s paid a part") % {"payer": invoice.payer_name}
         text = _("%(due)s of %(name)s still due.") % {"due": _money(invoice.due_minor, invoice), "name": invoice.name}
         yield Matter("contrast", "amber", title, text, _page(invoice, merchant), _("Look at it"))
+
+
+@register
+def taken_back(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """The network dropped a payment, and the invoice is open without it."""
+    without = Q(status=Status.OPEN, transfers__status="dropped", pending_minor=0)
+    for invoice in Invoice.objects.filter(without, merchant=merchant).distinct().order_by("-id")[:MOST]:
+        text = _("%(name)s is open again. Often the payment comes back in a later block.") % {"name": invoice.name}
+        yield Matter("undo-2", "amber", _("The network took a payment back"), text, _page(invoice, merchant), _("Look at it"))
+
+
+@register
+def void_with_money(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    for invoice in _mine(merchant, Q(status=Status.VOID, credited_minor__gt=0)):
+        title = _("%(payer)s paid a void invoice") % {"payer": invoice.payer_name}
+        text = _("%(money)s on %(name)s. Talk to them about what is to happen with it.") % {
+            "money": _money(invoice.credited_minor, invoice),
+            "name": invoice.name,
+        }
+        yield Matter("ban", "amber", title, text, _page(invoice, merchant), _("Look at it"))
 
 
 @register

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from invoicing import facts, numbering, payability, pdf, snapshot
 from invoicing.models import Invoice, Rendering, Status
 from invoicing.models.invoice import EDITABLE
+from invoicing.money import MAX_MINOR
 from merchants.events import record
 from merchants.models import User
 
@@ -116,6 +117,8 @@ def blockers(invoice: Invoice, now: datetime) -> list[str]:
     if invoice.total_minor <= 0:
         reasons.append(_("The total is zero. Add an item with a price."))
     sending = max(invoice.issue_at or now, now)
+    if invoice.total_minor > MAX_MINOR:
+        reasons.append(_("The total is too large. Split it over several invoices."))
     if invoice.due_at is None:
         reasons.append(_("Say until when it is to be paid."))
     elif invoice.due_at <= sending:

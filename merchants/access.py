@@ -70,7 +70,8 @@ class MerchantFromPath:
             raise ImproperlyConfigured(f"{view!r} is under /m/<merchant>/ and names no right with @needs.")
         slug = kwargs.pop("merchant")
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            back = request.get_full_path() if request.method in ("GET", "HEAD") else f"/m/{slug}/"  # a button cannot be pressed by a link
+            return redirect_to_login(back)
         membership = Membership.objects.select_related("merchant").filter(user=request.user, merchant__slug=slug).first()
         if membership is None:
             raise Http404

@@ -158,6 +158,17 @@ def overpaid(matter: Matter) -> dict[str, Any]:
     return {"transfers": _transfers(matter)}
 
 
+def late(matter: Matter) -> dict[str, Any]:
+    """To the merchant: a payment came too late, or waits for a decision. As the facts were when it came."""
+    return {"transfer": matter.delivery.event.facts["transfer"]}
+
+
+def reopened(matter: Matter) -> dict[str, Any]:
+    """To the merchant: what was paid is open again."""
+    _must_be(matter.invoice, Status.OPEN)
+    return {}
+
+
 def missed(matter: Matter) -> dict[str, Any]:
     """To the merchant: a scheduled invoice was not sent, and why."""
     _must_be(matter.invoice, Status.MISSED)
@@ -172,6 +183,8 @@ KINDS: dict[str, Callable[[Matter], dict[str, Any]]] = {
     "cancelled": cancelled,
     "paid": paid,
     "overpaid": overpaid,
+    "late": late,
+    "reopened": reopened,
     "missed": missed,
 }
 

@@ -28,10 +28,10 @@ PLANS: dict[str, Plan] = {
     "payment.confirmed": Plan(webhook_is_notice=True),
     "payment.part_received": Plan((Mail("part_received", "payer"),), webhook_is_notice=True),
     "payment.overpaid": Plan((Mail("overpaid", "merchant"),), webhook_is_notice=True),
-    "payment.late": Plan(webhook_is_notice=True),
+    "payment.late": Plan((Mail("late", "merchant"),), webhook_is_notice=True),
     "payment.dropped": Plan(webhook_is_notice=True),
     "invoice.paid": Plan((Mail("receipt", "payer"), Mail("paid", "merchant", is_notice=True)), webhook_is_notice=True),
-    "invoice.reopened": Plan(),
+    "invoice.reopened": Plan((Mail("reopened", "merchant"),)),
     "invoice.voided": Plan((Mail("cancelled", "payer"),)),
     "invoice.missed": Plan((Mail("missed", "merchant"),)),
 }

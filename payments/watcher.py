@@ -70,15 +70,25 @@ def _pass(network: Network, rail: Rail, cursor: Cursor, now: datetime) -> int:
     last = min(head.height, first + BLOCKS_A_PASS - 1)
     watched = _watched(network, now)
     sightings = [found for found in [*rail.scan(watched.keys(), first=first, last=last), *rail.pool(watched.keys())] if found.units > 0]
+    sightings += _again(rail, cursor, watched, first)
     # A payment mined between these looks is in none of them; that the pool has lost one is only certain on a chain that stood still.
     whole = last == head.height and rail.head() == head
-    changed, failed = _apply_all(network, watched, sightings, first=first, last=last, head=head.height, whole=whole, now=now)
-    if failed:  # the others are done; these blocks are read again until it works
-        _release(cursor, read_at=now, error=f"Invoices {failed[:10]} could not be settled; see the log.")
-        return changed
+    changed, failed = _apply_all(network, cursor, watched, sightings, first=first, last=last, head=head.height, whole=whole, now=now)
+    unsettled = {str(pk): min(cursor.unsettled.get(str(pk), first), first) for pk in failed}
     window = [[block.height, block.hash] for block in rail.blocks(max(last - network.reorg_depth + 1, 0), last)]
-    _release(cursor, height=last, blocks=window, read_at=now, error="")
+    error = f"Invoices {failed[:10]} could not be settled; see the log." if failed else ""
+    _release(cursor, height=last, blocks=window, unsettled=unsettled, read_at=now, error=error)
     return changed
+
+
+def _again(rail: Rail, cursor: Cursor, watched: dict[str, ReceiveAddress], first: int) -> list[Sighting]:
+    """The older payments of invoices that could not be settled: they are tried again, and hold up nobody else's blocks."""
+    found: list[Sighting] = []
+    for pk, since in cursor.unsettled.items():
+        addresses = [row.address for row in watched.values() if row.invoice_id == int(pk)]
+        if addresses and since < first:
+            found += [one for one in rail.scan(addresses, first=since, last=first - 1) if one.units > 0]
+    return found
 
 
 def _first_to_read(rail: Rail, cursor: Cursor, head: Block, depth: int) -> int:
@@ -102,6 +112,7 @@ def _watched(network: Network, now: datetime) -> dict[str, ReceiveAddress]:
 
 def _apply_all(
     network: Network,
+    cursor: Cursor,
     watched: dict[str, ReceiveAddress],
     sightings: Iterable[Sighting],
     *,
@@ -134,6 +145,9 @@ def _apply_all(
         fresh = [found for found in seen[invoice_id] if settled.get(found.key) != (found.block.hash if found.block else "")]
         if not fresh and not gone[invoice_id]:
             continue
+        if not Cursor.objects.filter(pk=cursor.pk, lease=cursor.lease).exists():
+            logger.warning("The pass over %s took too long; another worker has it now.", network.name)
+            break
         try:
             changed += _apply(invoice_id, fresh, gone[invoice_id], watched, network, head, now)
         except Exception:

@@ -16,11 +16,13 @@ from merchants.models import User
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """To sign-in, to the overview of the business joined first, or to a new one's first page."""
+    """To sign-in, to the overview of the business joined first, to an operator's own pages, or to a new business's first page."""
     if not request.user.is_authenticated:
         return redirect("account_login")
     first = request.user.memberships.select_related("merchant").order_by("id").first()
-    return redirect("overview", first.merchant.slug) if first else redirect("welcome")
+    if first:
+        return redirect("overview", first.merchant.slug)
+    return redirect("admin:index" if request.user.is_staff else "welcome")
 
 
 @login_required

@@ -16,6 +16,7 @@ class Cursor(models.Model):
     read_at = models.DateTimeField(null=True, blank=True)
     lease = models.PositiveBigIntegerField(default=0)
     leased_until = models.DateTimeField(null=True, blank=True)
+    unsettled = models.JSONField(default=dict)  # {invoice id: the height from which its blocks are read again}
     error = models.CharField(max_length=300, blank=True)
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -97,7 +97,10 @@ def mine_if_due(*, now: datetime, network: str = NETWORK) -> Block | None:
         every = settings.SANDBOX_BLOCK_SECONDS if busy else max(IDLE_SECONDS, settings.SANDBOX_BLOCK_SECONDS)
         if (now - top.at).total_seconds() < every:
             return None
-    return mine(now=now, network=network)
+    try:
+        return mine(now=now, network=network)
+    except IntegrityError:  # another worker made this very block
+        return None
 
 
 def pay(address: str, asset_id: str, units: int, *, now: datetime, after_blocks: int = 0) -> SandboxTransaction:

@@ -208,3 +208,10 @@ def test_a_stale_sign_in_is_asked_again_before_a_second_factor_changes(client):
     asked = client.get(reverse("mfa_activate_totp"))
     assert asked.url.startswith(reverse("account_reauthenticate"))
     assert client.post(asked.url, {"password": PASSWORD}).url == reverse("mfa_activate_totp")
+
+
+def test_only_the_demo_shows_the_way_to_its_mailbox(client, settings):
+    settings.MAILBOX_PAGE = True
+    assert 'href="/dev/mailbox/"' in client.get(reverse("account_email_verification_sent")).content.decode()
+    settings.MAILBOX_PAGE = False
+    assert "/dev/mailbox/" not in client.get(reverse("account_email_verification_sent")).content.decode()

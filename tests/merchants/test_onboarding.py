@@ -66,6 +66,11 @@ def test_home_sends_somebody_without_a_business_to_found_one(client):
     assert client.get(reverse("home")).url == reverse("welcome")
 
 
+def test_home_sends_an_operator_without_a_business_to_the_operators_pages(client):
+    client.force_login(make_user(is_staff=True))
+    assert client.get(reverse("home")).url == reverse("admin:index")
+
+
 def test_home_sends_a_member_to_the_business_joined_first(client):
     user = make_user()
     make_merchant(user)

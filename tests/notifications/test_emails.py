@@ -29,9 +29,9 @@ def letter(kind: str, now: Any = NOW) -> emails.Letter:
     return emails.write(Delivery.objects.get(template=kind), now=now)
 
 
-def happen(invoice: Invoice, kind: str) -> None:
+def happen(invoice: Invoice, kind: str, **more: Any) -> None:
     with transaction.atomic():
-        record(kind, merchant=invoice.merchant, subject=invoice, now=NOW, facts={"invoice": facts.of_invoice(invoice)})
+        record(kind, merchant=invoice.merchant, subject=invoice, now=NOW, facts={"invoice": facts.of_invoice(invoice), **more})
 
 
 def words(html: str) -> str:
@@ -225,6 +225,39 @@ def test_an_overpayment_tells_the_merchant_how_much(invoice: Invoice) -> None:
 
     assert found.subject == "20.00 EUR more than asked for: INV-000001"
     assert "Write to Ana Duarte: ana@duarte.example\n" in found.text
+
+
+LATE = {"amount": "50.00", "symbol": "USDT", "network_name": "Sandbox", "late": True, "held": False, "credit": "46.04"}
+
+
+@pytest.mark.parametrize(
+    ("told", "subject", "sentence"),
+    [
+        ({}, "A payment of INV-000001 came late", "It came after the rate lock had ended, and counts as 46.04 EUR."),
+        ({"held": True}, "Decide on a payment of INV-000001", "It came after the rate lock had ended, so it counts for nothing until you decide."),
+        (
+            {"held": True, "late": False},
+            "Decide on a payment of INV-000001",
+            "Nobody had asked for this token, or there was no price when it came, so it counts for nothing until you decide.",
+        ),
+    ],
+)
+def test_a_late_payment_tells_the_merchant_what_it_counts_for(invoice: Invoice, told: dict[str, Any], subject: str, sentence: str) -> None:
+    happen(invoice, "payment.late", transfer=LATE | told)
+    found = letter("late")
+
+    assert found.subject == subject
+    assert "50.00 USDT arrived on Sandbox for invoice INV-000001, Brand identity, phase 2.\n" in found.text
+    assert sentence in found.text
+    assert sentence in found.html
+
+
+def test_a_payment_taken_back_tells_the_merchant_that_the_invoice_is_open_again(invoice: Invoice) -> None:
+    happen(invoice, "invoice.reopened")
+    found = letter("reopened")
+
+    assert found.subject == "The network took back a payment of INV-000001"
+    assert "was paid and is open again" in found.text
 
 
 def test_a_cancelled_invoice_tells_the_payer_that_nothing_is_to_be_paid(invoice: Invoice, owner: User) -> None:

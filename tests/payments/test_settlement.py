@@ -11,12 +11,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from invoicing import lifecycle
+from invoicing.attention import matters
 from invoicing.lifecycle import Money
 from merchants import assets
 from merchants.models import Event, Merchant, User
 from payments import held, rates, settlement, watcher
 from payments.models import Cursor, Quote, SandboxTransaction, Transfer
-from payments.rails import Sighting, sandbox
+from payments.rails import Sighting, rail_for, sandbox
 from payments.rates.sandbox import FixedRates
 from payments.settlement import Counted, add_up
 from tests.payments.money import BTC, ETH, NETWORK, USDT, Story
@@ -357,7 +358,38 @@ def test_an_invoice_that_cannot_be_settled_holds_up_no_other(merchant: Merchant,
         sound.blocks(3)
         assert (sound.invoice.status, broken.fresh().credited_minor) == ("paid", 0)
         assert "could not be settled" in Cursor.objects.get().error
+        sound.blocks(30)  # the others' blocks go on, far past what is read again at each pass
+        assert Cursor.objects.get().height == rail_for(NETWORK).head().height
     assert broken.look().status == "paid"
+    assert (Cursor.objects.get().unsettled, Cursor.objects.get().error) == ({}, "")
+
+
+def test_a_pass_that_lost_its_lease_writes_nothing_more(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story(merchant)
+    story.look()
+    story.pay()
+    through = watcher._apply_all
+
+    def overtaken(*args: object, **kwargs: object) -> object:
+        Cursor.objects.update(lease=99)
+        return through(*args, **kwargs)
+
+    monkeypatch.setattr(watcher, "_apply_all", overtaken)
+    assert watcher.read(NETWORK, now=story.now) == 0
+    assert story.transfers() == []
+
+
+def test_what_needs_a_hand_about_money_is_listed(merchant: Merchant) -> None:
+    taken, void = Story(merchant), Story(merchant)
+    txid = taken.pay()
+    quote = void.quote()
+    lifecycle.void(void.invoice, by=None, reason="Wrong client", now=void.now)
+    void.pay(quote=quote)
+    taken.blocks(3)
+    sandbox.reorg(3, now=taken.now, drop=[txid])
+    taken.look()
+    taken.blocks(4)
+    assert [matter.title for matter in matters(merchant, taken.now)] == ["The network took a payment back", "Ana Duarte paid a void invoice"]
 
 
 def test_a_pass_that_another_worker_holds_is_left_to_it(merchant: Merchant) -> None:
