@@ -33,6 +33,8 @@ MAILS: dict[str, str | Promise] = {
     "receipt": _l("Receipt"),
     "paid": _l("Invoice paid"),
     "cancelled": _l("Invoice cancelled"),
+    "late": _l("Late payment"),
+    "reopened": _l("Payment taken back"),
     "missed": _l("Invoice missed"),
 }
 
