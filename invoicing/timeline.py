@@ -101,6 +101,7 @@ SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
     "payment.confirmed": ("circle-check", "green", lambda event, _zone: _("%(money)s received on %(network)s") % _arrived(event.facts)),
     "payment.dropped": ("circle-x", "red", lambda event, _zone: _("%(money)s on %(network)s was taken back by its network") % _arrived(event.facts)),
     "payment.late": ("clock-alert", "amber", lambda event, _zone: _late(event)),
+    "payment.decided": ("scale", "green", lambda event, _zone: _decided(event)),
     "payment.part_received": ("contrast", "amber", lambda _event, _zone: _("Part received")),
     "payment.overpaid": ("circle-plus", "amber", lambda _event, _zone: _("More than the total was received")),
     "delivery.failed": ("mail-warning", "red", lambda event, _zone: _("%(mail)s could not be delivered. %(reason)s") % _delivery(event)),
@@ -117,6 +118,10 @@ def _voided(event: Event) -> str:
     reason = event.facts.get("invoice", {}).get("void_reason")
     said = _("%(who)s voided it") % {"who": _who(event)}
     return f"{said}: {reason}" if reason else said
+
+
+def _decided(event: Event) -> str:
+    return _("%(who)s decided on a held payment: it counts as %(money)s") % {"who": _who(event), "money": _arrived(event.facts)["money"]}
 
 
 def _late(event: Event) -> str:

@@ -35,6 +35,7 @@ def said(kind: str, *, who: str = "", **facts: Any) -> str:
         ("payment.detected", {"transfer": {**SEEN, "credit": None}}, "651.6 USDC seen on Base, confirming"),
         ("payment.confirmed", {"transfer": {**SEEN, "credit": "1500.00"}}, "1,500.00 EUR received on Base"),
         ("payment.late", {"transfer": {**SEEN, "held": True}}, "600.00 EUR on Base came late and is held"),
+        ("payment.decided", {"who": "Inês Matos", "transfer": SEEN}, "Inês Matos decided on a held payment: it counts as 600.00 EUR"),
         ("delivery.failed", {"template": "issued", "channel": "email", "reason": "550 gone"}, "Invoice issued could not be delivered. 550 gone"),
         (
             "delivery.resent",
