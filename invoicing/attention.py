@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from invoicing import pdf
-from invoicing.models import Invoice, Rendering, Status
+from invoicing.models import Invoice, Status
 from invoicing.money import format_minor
 from merchants import moments
 from merchants.models import Merchant
@@ -148,7 +148,6 @@ def undelivered(merchant: Merchant, now: datetime) -> Iterable[Matter]:
 def unprinted(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """PDFs that could not be made after three tries. Opening one tries again."""
     for rendering in pdf.failed(merchant)[:MOST]:
-        page = "invoice_receipt" if rendering.kind == Rendering.Kind.RECEIPT else "invoice_pdf"
-        link = reverse(page, args=[merchant.slug, rendering.invoice_id])
-        title = _("The PDF of %(name)s could not be made") % {"name": rendering.invoice.name}
-        yield Matter("file-x", "red", title, _("The mail went out without it."), link, _("Try again"))
+        invoice = rendering.invoice
+        title = _("The PDF of %(name)s could not be made") % {"name": invoice.name}
+        yield Matter("file-x", "red", title, _("The mail went out without it. Opening it tries again."), _page(invoice, merchant), _("Look at it"))

@@ -10,6 +10,8 @@ from typing import Any
 from allauth.account import forms
 from django.utils.translation import gettext_lazy as _
 
+NO_ADDRESS = _("This is not an email address. Write it like name@example.com.")
+
 
 class Plain:
     """A placeholder that repeats the label, and is gone as one types, is left out."""
@@ -20,6 +22,9 @@ class Plain:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+            field.error_messages["required"] = _("Fill this in.")
+        if "email" in self.fields:
+            self.fields["email"].error_messages["invalid"] = NO_ADDRESS
         if "password1" in self.fields:
             self.fields["password1"].help_text = _("At least 10 characters, and none of the common ones.")
 

@@ -53,7 +53,10 @@ def email_field() -> forms.EmailField:
         label=_("Business email"),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
         help_text=_("Payers see it and answer to it."),
-        error_messages={"required": _("Enter an address that payers can write to.")},
+        error_messages={
+            "required": _("Enter an address that payers can write to."),
+            "invalid": _("This is not an email address. Write it like name@example.com."),
+        },
     )
 
 
@@ -116,7 +119,7 @@ class SettingsForm(forms.Form):
         label=_("Logo"),
         required=False,
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
-        help_text=_("PNG, JPEG or WebP, square, at least 256 px, up to 2 MB."),
+        help_text=_("PNG, JPEG or WebP, up to 2 MB. A square one looks best."),
     )
     logo_kept = forms.CharField(required=False, widget=forms.HiddenInput)  # the accepted upload, while another field holds the form back
     logo_remove = forms.BooleanField(label=_("Remove the logo"), required=False)

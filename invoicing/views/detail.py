@@ -64,7 +64,7 @@ def invoice(request: MerchantRequest, pk: int) -> HttpResponse:
         "tokens": _tokens(shown),
         "may_write": may_write,
         # The link opens the payer's pages: members who may not write do not get it.
-        "pay_link": _pay_link(found) if may_write and found.status in (Status.OPEN, Status.PAID, Status.VOID) else "",
+        "pay_link": _pay_link(found) if may_write and found.status in (Status.OPEN, Status.PAID) else "",
         "blockers": lifecycle.blockers(found, now) if found.status in (Status.DRAFT, Status.MISSED) and may_write else [],
     }
     return render(request, "invoicing/detail.html", context)

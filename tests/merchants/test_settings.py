@@ -95,7 +95,7 @@ def test_saving_without_a_change_records_nothing(owners):
     ("field", "value", "sentence"),
     [
         ("name", "  ", "Enter the name that stands on your invoices."),
-        ("email", "studio", "Enter a valid email address."),
+        ("email", "studio", "This is not an email address. Write it like name@example.com."),
         ("currency", "XXX", "Select a valid choice"),
         ("due_after_days", "0", "greater than or equal to 1"),
         ("time_zone", "Europe/Atlantis", "Select a valid choice"),
