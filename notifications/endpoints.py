@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -13,6 +13,8 @@ from merchants.models import Merchant, User
 from notifications import signing
 from notifications.models import Endpoint
 from notifications.transports.guard import objection
+
+OVERLAP = timedelta(hours=24)  # long enough to put the new secret into a receiver
 
 
 def of(merchant: Merchant) -> Endpoint | None:
@@ -45,13 +47,23 @@ def save(merchant: Merchant, *, url: str, by: User, now: datetime) -> tuple[Endp
 
 
 def rotate_secret(endpoint: Endpoint, *, by: User, now: datetime) -> str:
-    """A new secret, in plain text for this once; the old one signs nothing from now on."""
+    """A new secret, in plain text for this once; the old one signs beside it for OVERLAP, so that no message is lost."""
     plain = signing.new_secret()
     with transaction.atomic():
+        held = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        endpoint.old_secret, endpoint.old_secret_until = held.secret, now + OVERLAP
         endpoint.secret = secrets.encrypt(plain)
-        endpoint.save(update_fields=["secret"])
+        endpoint.save(update_fields=["secret", "old_secret", "old_secret_until"])
         record("endpoint.secret_rotated", merchant=endpoint.merchant, subject=endpoint, now=now, by=by, facts={"url": endpoint.url})
     return plain
+
+
+def keys_of(endpoint: Endpoint, *, now: datetime) -> list[str]:
+    """The secrets that sign now, in plain text: the current one, and for a while the one before it."""
+    keys = [secrets.decrypt(endpoint.secret)]
+    if endpoint.old_secret and endpoint.old_secret_until and now < endpoint.old_secret_until:
+        keys.append(secrets.decrypt(endpoint.old_secret))
+    return keys
 
 
 def switch_off(merchant: Merchant, *, by: User, now: datetime) -> bool:

@@ -23,6 +23,8 @@ class Endpoint(models.Model):
     app_id = models.CharField(max_length=40, unique=True, default=new_app_id)
     url = models.URLField(max_length=500)
     secret = models.TextField()  # encrypted, see merchants.secrets
+    old_secret = models.TextField(blank=True)  # the one before it, encrypted too: it signs beside it for a day
+    old_secret_until = models.DateTimeField(null=True, blank=True)
     is_enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from urllib3.exceptions import HTTPError
 
-from merchants import clock, secrets
+from merchants import clock
 from notifications import endpoints, signing
 from notifications.models import Delivery, Endpoint
 from notifications.transports import Outcome, Withheld, readable
@@ -80,7 +80,7 @@ class WebhookTransport:
 def request_headers(delivery: Delivery, endpoint: Endpoint, now: datetime) -> dict[str, str]:
     """All headers of the request but those of HTTP itself. The signed time is the real one, which a receiver checks
     against its own clock; a demonstration's moved clock is not."""
-    signed = signing.headers([secrets.decrypt(endpoint.secret)], webhook_id=delivery.webhook_id, at=now - clock.offset(), body=delivery.payload)
+    signed = signing.headers(endpoints.keys_of(endpoint, now=now), webhook_id=delivery.webhook_id, at=now - clock.offset(), body=delivery.payload)
     return {"content-type": "application/json", "user-agent": "Quittance/1", "accept-encoding": "identity", **signed}
 
 

@@ -1,6 +1,7 @@
 """The Developers page, over HTTP."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -71,6 +72,15 @@ def test_a_new_secret_replaces_the_old_one_and_is_shown_once(fresh_owner: Client
     assert new in page(fresh_owner)
     assert new not in page(fresh_owner)
     assert Event.objects.filter(kind="endpoint.secret_rotated", subject_id=endpoint.pk).count() == 1
+
+
+def test_the_old_secret_signs_beside_the_new_one_for_a_day(owner: User, endpoint_and_secret: Any) -> None:
+    endpoint, old = endpoint_and_secret
+    new = endpoints.rotate_secret(endpoint, by=owner, now=NOW)
+    endpoint.refresh_from_db()
+    assert endpoints.keys_of(endpoint, now=NOW + timedelta(hours=24, seconds=-1)) == [new, old]
+    assert endpoints.keys_of(endpoint, now=NOW + timedelta(hours=24)) == [new]
+    assert old not in endpoint.old_secret
 
 
 def test_another_address_keeps_app_id_and_secret(fresh_owner: Client, endpoint_and_secret: Any) -> None:
