@@ -41,7 +41,7 @@ class Box(Generic[Kept]):
         with self._news:
             self._kept.clear()
 
-    def wait_for(self, wanted: Callable[[Kept], bool], timeout: float = 20.0) -> Kept:
+    def wait_for(self, wanted: Callable[[Kept], bool], timeout: float = 45.0) -> Kept:
         """The first that is wanted, as soon as it is there. AssertionError, with what came instead, when it does not come."""
         until = time.monotonic() + timeout
         with self._news:
@@ -96,7 +96,7 @@ class MailSink(Box[Mail]):
         """EMAIL_URL for it."""
         return f"smtp://127.0.0.1:{self.controller.port}"
 
-    def to(self, recipient: str, subject: str = "", timeout: float = 20.0) -> Mail:
+    def to(self, recipient: str, subject: str = "", timeout: float = 45.0) -> Mail:
         """The first mail to `recipient` with `subject` in its subject."""
         return self.wait_for(lambda mail: recipient in mail.recipients and subject in mail.subject, timeout)
 

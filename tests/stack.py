@@ -151,7 +151,7 @@ class Stack:
         part.write_text(str(ahead + by.total_seconds()))
         part.replace(self.clock_file)
 
-    def wait_for(self, found: Callable[[], Found], *, what: str, timeout: float = 20.0) -> Found:
+    def wait_for(self, found: Callable[[], Found], *, what: str, timeout: float = 45.0) -> Found:
         """Ask `found` until it answers with something true, and return that. AssertionError, with the log, when it does not."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:

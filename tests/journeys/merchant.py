@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.sinks import MailSink
 from tests.stack import Stack
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=30_000)
 
 PASSWORD = "lantern-harbour-42"
 PAYER = "ana@duarte.example"
@@ -26,7 +26,7 @@ def links(html: str) -> dict[str, str]:
 class Merchant:
     def __init__(self, page: Page, stack: Stack, mail: MailSink, *, email: str, business: str = "Harbour & Pine") -> None:
         self.page, self.stack, self.mail, self.email, self.business = page, stack, mail, email, business
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
 
     def sign_up(self) -> None:
         page = self.page
