@@ -54,10 +54,10 @@ def test_a_payment_shows_up_without_a_reload_and_is_spoken_once(page: Page, live
     expect(page.locator("#status[data-same]")).to_be_visible()
     story.pay(quote=story.quote())
     story.look()
-    expect(page.get_by_role("heading", name="Your payment has been seen")).to_be_visible(timeout=8000)
+    expect(page.get_by_role("heading", name="Your payment has been seen")).to_be_visible(timeout=20_000)
     assert page.locator("[data-live]").text_content() == "Your payment has been seen. The network is confirming it."
     story.blocks(3)
-    expect(page.get_by_role("heading", name="Paid, thank you")).to_be_visible(timeout=8000)
+    expect(page.get_by_role("heading", name="Paid, thank you")).to_be_visible(timeout=20_000)
     assert page.locator("[data-live]").text_content() == "Paid, thank you. You owe nothing more on this invoice."
     assert page.locator("#status").get_attribute("hx-get") is None
     assert errors == []
@@ -67,13 +67,13 @@ def test_when_the_lock_ends_amount_and_address_give_way_to_a_new_quote(page: Pag
     quote = story.quote()
     story.now = quote.locked_until - timedelta(seconds=62)
     page.goto(url(live_server, story))
-    expect(page.locator("[data-live]")).to_have_text("1 minute left at this rate.", timeout=6000)
+    expect(page.locator("[data-live]")).to_have_text("1 minute left at this rate.", timeout=20_000)
     expect(page.locator("[data-note]")).to_have_text("nearly over")
     story.now = quote.locked_until - timedelta(seconds=2)
     page.goto(url(live_server, story))
     expect(page.get_by_text("Send exactly")).to_be_visible()
     story.now = quote.locked_until
-    expect(page.get_by_role("button", name="Get a new quote")).to_be_visible(timeout=6000)
+    expect(page.get_by_role("button", name="Get a new quote")).to_be_visible(timeout=20_000)
     expect(page.get_by_text("Send exactly")).to_be_hidden()
     page.get_by_role("button", name="Get a new quote").click()
     expect(page.get_by_text("Send exactly")).to_be_visible()
