@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,7 +56,7 @@ def test_a_passkey_is_made_and_signs_in_without_a_password(page: Page, live_serv
     confirm_it_is_me(page)
     page.get_by_label("Name").fill("Studio laptop")
     page.get_by_role("button", name="Make the passkey").click()
-    expect(page.get_by_role("main")).to_contain_text(re.compile("recovery|passkey", re.IGNORECASE))
+    page.wait_for_url(lambda url: "/webauthn/add/" not in url)
     page.goto(f"{live_server.url}/m/harbour-pine/")
     sign_out(page)
     page.get_by_role("button", name="Sign in with a passkey").click()
@@ -76,7 +75,7 @@ def test_an_operator_without_a_second_factor_is_sent_to_set_one_up_and_then_sees
     counter = next(iter(totp.yield_hotp_counters_from_time()))
     page.get_by_label("Code from the app").fill(totp.format_hotp_value(totp.hotp_value(secret, counter)))
     page.get_by_role("button", name="Switch it on").click()
-    expect(page.get_by_role("main")).to_contain_text(re.compile("code", re.IGNORECASE))
+    page.wait_for_url(lambda url: "/totp/activate/" not in url)
     page.goto(f"{live_server.url}/admin/")
     for name in ("Merchants", "Invoices", "Transfers", "Deliveries", "Users"):
         expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
