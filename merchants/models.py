@@ -145,7 +145,7 @@ class Event(models.Model):
     at = models.DateTimeField()
     sequence = models.PositiveBigIntegerField(null=True, blank=True)  # per merchant, given at fan-out
     fanned_out_at = models.DateTimeField(null=True, blank=True)
-    fan_out_tries = models.PositiveSmallIntegerField(default=0)  # that failed; after five it is left, and /status says so
+    fan_out_tries = models.PositiveSmallIntegerField(default=0)  # that failed: such an event goes behind the others
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["merchant", "sequence"], name="event_sequence_once")]

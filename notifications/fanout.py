@@ -24,7 +24,7 @@ from notifications.plans import PLANS, Mail, Plan
 
 log = logging.getLogger(__name__)
 VERSION = 1  # of the webhook's payload
-TRIES = 5  # an event that cannot be fanned out must not stand in the way of the others for ever
+MOST_TRIES = 1000  # counted; tried for ever
 
 
 @dataclass
@@ -36,14 +36,15 @@ class Fanned:
 
 
 def run(now: datetime, *, limit: int = 100) -> Fanned:
-    """Fan out the oldest waiting events, each in its own transaction. One that cannot be is logged and counted."""
+    """Fan out the oldest waiting events, each in its own transaction. One that cannot be is logged and goes
+    behind the others: it stands in nobody's way, and is never given up."""
     done = Fanned()
-    for pk in Event.objects.filter(fanned_out_at=None, fan_out_tries__lt=TRIES).order_by("id").values_list("pk", flat=True)[:limit]:
+    for pk in Event.objects.filter(fanned_out_at=None).order_by("fan_out_tries", "id").values_list("pk", flat=True)[:limit]:
         try:
             made = fan_out(pk, now=now)
         except Exception:
-            log.exception("Event %s could not be fanned out; it is tried %s times.", pk, TRIES)
-            Event.objects.filter(pk=pk).update(fan_out_tries=F("fan_out_tries") + 1)
+            log.exception("Event %s could not be fanned out; it is tried again, after the others.", pk)
+            Event.objects.filter(pk=pk, fan_out_tries__lt=MOST_TRIES).update(fan_out_tries=F("fan_out_tries") + 1)
             continue
         if made is not None:
             done.events += 1

@@ -72,9 +72,9 @@ def decide(
     """The credit of `units` that arrived at `arrived_at` (the earlier of first seen and block time).
 
     In time is within a quote's lock plus the network's grace. Among the quotes in time the one asked for exactly this
-    amount wins, else the newest that was there when it arrived. Late: by `policy`; without a usable price held for the merchant, never 0. A value no
-    invoice could have (above MAX_MINOR) is held too. `current` is the price of that time; `digits` those of the
-    currency's minor unit.
+    amount wins, else the newest that was there when it arrived. Late: by `policy`; without a usable price held for the
+    merchant, never 0. A value no invoice could have (above MAX_MINOR) is held too. `current` is the price of that time;
+    `digits` those of the currency's minor unit.
     """
     found = _valued(units, arrived_at, offers, grace, policy, current, decimals, digits)
     return found if found.minor is None or found.minor <= MAX_MINOR else Credit(None, "held", found.offer, is_late=found.is_late)

@@ -217,3 +217,22 @@ def test_one_event_that_cannot_be_fanned_out_holds_up_no_other(endpoint: Endpoin
     assert (done.events, done.channels) == (1, {"email", "webhook"})
     assert Event.objects.get(pk=broken.pk).fanned_out_at is None
     assert f"Event {broken.pk} could not be fanned out" in caplog.text
+
+
+def test_an_event_that_cannot_be_fanned_out_blocks_nobody_and_is_never_given_up(invoice: Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    fanout.run(NOW)
+    broken, sound = happen(invoice, "invoice.viewed"), happen(invoice, "invoice.reopened")
+    through = fanout._deliveries
+
+    def fails_for_one(event: Event, *args: Any) -> Any:
+        if event.pk == broken.pk:
+            raise ArithmeticError("out of cheese")
+        return through(event, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fanout, "_deliveries", fails_for_one)
+        Event.objects.filter(pk=broken.pk).update(fan_out_tries=fanout.MOST_TRIES)
+        fanout.run(NOW, limit=1)
+        assert Event.objects.get(pk=sound.pk).fanned_out_at == NOW
+        assert fanout.run(NOW).events == 0
+    assert fanout.run(NOW).events == 1
