@@ -45,6 +45,20 @@ class Rule:
             raise ValueError("the nth weekday is the first to the fourth, or the last, of one weekday")
 
 
+@dataclass(frozen=True)
+class Timing:
+    """A rule with its start: what says when, without saying what. `at` is on the clocks of `zone` (an IANA name)."""
+
+    rule: Rule
+    anchor: date
+    at: time
+    zone: str
+
+    def planned(self, k: int) -> datetime:
+        """When occurrence `k` is, in UTC. ValueError below 1, OverflowError beyond the year 9999."""
+        return occurrence(self.anchor, self.at, k, self.rule, self.zone)
+
+
 def day_of(anchor: date, k: int, rule: Rule) -> date:
     """The date of occurrence `k` (1 is the first that is not before `anchor`)."""
     if k < 1:

@@ -100,7 +100,7 @@ class Merchant(models.Model):
     tolerance_e4 = models.PositiveIntegerField(_("tolerance"), default=0, help_text=_("In 0.0001 %: 5000 is 0.5 %."))
     late_policy = models.CharField(_("late payments"), max_length=8, choices=LatePolicy, default=LatePolicy.RATE)
     accepted_assets = models.JSONField(default=list, blank=True)  # CAIP-19 ids, in the order shown to payers
-    number_prefix = models.CharField(max_length=12, default="INV-")
+    number_prefix = models.CharField(max_length=12, default="INV-", blank=True)
     next_number = models.PositiveBigIntegerField(default=1)
     event_sequence = models.PositiveBigIntegerField(default=0)  # the last number given at fan-out
     daily_mail_limit = models.PositiveIntegerField(default=200)
@@ -129,6 +129,49 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.merchant} · {self.role}"
+
+
+class Invitation(models.Model):
+    """A seat offered to an address. The link in its mail is made as the mail leaves and opens for `nonce` alone, so a
+    renewed invitation ends the link before it."""
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=8, choices=Role)
+    nonce = models.CharField(max_length=43)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["merchant", "email"], name="invitation_open_once", condition=models.Q(accepted_at=None, withdrawn_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} · {self.merchant} · {self.role}"
+
+
+class NumberSegment(models.Model):
+    """From when on invoices were numbered with this prefix, starting at `first`: what an auditor asks for."""
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="number_segments")
+    prefix = models.CharField(max_length=12, blank=True)
+    first = models.PositiveBigIntegerField()
+    before = models.CharField(max_length=40, blank=True)  # the last number of the segment before this one, if any was taken
+    started_at = models.DateTimeField()
+    started_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [models.CheckConstraint(condition=models.Q(first__gte=1), name="segment_from_one")]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{self.first:06d}"
 
 
 class Event(models.Model):

@@ -1,5 +1,23 @@
 from invoicing.models.attachment import Attachment, Rendering
-from invoicing.models.invoice import Invoice, LineItem, Status
+from invoicing.models.bundle import Bundle
+from invoicing.models.invoice import Invoice, LineItem, Shelf, Status
+from invoicing.models.item import Item
 from invoicing.models.payer import Payer
+from invoicing.models.schedule import Occurrence, Schedule, ScheduleLine, ScheduleStatus, Segment
 
-__all__ = ["Attachment", "Invoice", "LineItem", "Payer", "Rendering", "Status"]
+__all__ = [
+    "Attachment",
+    "Bundle",
+    "Invoice",
+    "Item",
+    "LineItem",
+    "Occurrence",
+    "Payer",
+    "Rendering",
+    "Schedule",
+    "ScheduleLine",
+    "ScheduleStatus",
+    "Segment",
+    "Shelf",
+    "Status",
+]

@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.db import models
 
 from invoicing.models.invoice import Invoice
+from invoicing.models.schedule import Schedule
 from merchants.models import Merchant, User
 
 
@@ -18,10 +19,14 @@ def _rendering_path(rendering: Rendering, _name: str) -> str:
 
 
 class Attachment(models.Model):
-    """A file of an invoice, or a pending upload of the form `form_key` while `invoice` is None."""
+    """A file of an invoice or of a schedule, or a pending upload of the form `form_key` while it belongs to neither.
+
+    The bytes in storage may be shared by several rows (each invoice of a schedule has a row of its own).
+    """
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="attachments")
     invoice = models.ForeignKey(Invoice, null=True, blank=True, on_delete=models.CASCADE, related_name="attachments")
+    schedule = models.ForeignKey(Schedule, null=True, blank=True, on_delete=models.CASCADE, related_name="attachments")
     form_key = models.CharField(max_length=43, blank=True)
     uploaded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     public_id = models.CharField(max_length=43, unique=True, default=secrets.token_urlsafe)
@@ -34,9 +39,13 @@ class Attachment(models.Model):
 
     class Meta:
         ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(invoice=None) | models.Q(schedule=None), name="attachment_of_one"),
+        ]
         indexes: ClassVar = [
             models.Index(fields=["form_key"], name="attachment_of_form", condition=~models.Q(form_key="")),
-            models.Index(fields=["created_at"], name="attachment_pending", condition=models.Q(invoice=None)),
+            models.Index(fields=["created_at"], name="attachment_pending", condition=models.Q(invoice=None, schedule=None)),
+            models.Index(fields=["file"], name="attachment_file"),
         ]
 
     def __str__(self) -> str:

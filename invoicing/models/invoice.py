@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from invoicing import totals
-from merchants.models import LatePolicy, Logo, Merchant, User
+from invoicing.models.contents import Contents, Line
+from merchants.models import LatePolicy, Logo, Merchant
 
 
 class Status(models.TextChoices):
@@ -29,54 +29,34 @@ def new_public_id() -> str:
     return secrets.token_urlsafe(16)
 
 
-class Invoice(models.Model):
+class Shelf(models.TextChoices):
+    """Where the dashboard keeps an invoice; says nothing about what it is worth."""
+
+    DESK = "desk", _("On the desk")
+    ARCHIVED = "archived", _("Archived")
+    REMOVED = "removed", _("Removed")  # deleted after it was issued: void, in no list, its link says cancelled
+
+
+class Invoice(Contents):
     """One document. Its status changes only in `invoicing.lifecycle`; from issuing on, every word and figure
     that a payer sees is read from the columns here, never from a live payer, merchant or asset."""
 
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="invoices")
     public_id = models.CharField(max_length=43, unique=True, default=new_public_id)
     status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
-    version = models.PositiveIntegerField(default=1)  # an edit carries the one it started from
     number = models.CharField(max_length=40, blank=True)
-    form_key = models.CharField(max_length=43, blank=True)  # the form it was last saved from: pressed twice, it is one draft
-    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-
-    payer = models.ForeignKey("invoicing.Payer", null=True, blank=True, on_delete=models.SET_NULL, related_name="invoices")
-    payer_name = models.CharField(max_length=120, blank=True)
-    payer_email = models.EmailField(blank=True)
-    payer_address = models.TextField(blank=True, max_length=500)
-    payer_tax_id = models.CharField(max_length=60, blank=True)
-    payer_reference = models.CharField(max_length=60, blank=True)
-    merchant_name = models.CharField(max_length=120, blank=True)
-    merchant_email = models.EmailField(blank=True)
-    title = models.CharField(max_length=160, blank=True)
-    description = models.TextField(blank=True, max_length=4000)
-    remark = models.TextField(blank=True, max_length=4000)  # the team's own, never on the document
-
-    currency = models.CharField(max_length=3)
-    prices_include_tax = models.BooleanField(default=False)
-    net_minor = models.BigIntegerField(default=0)
-    discount_minor = models.BigIntegerField(default=0)
-    tax_minor = models.BigIntegerField(default=0)
-    total_minor = models.BigIntegerField(default=0)
-    tax_lines = models.JSONField(default=list)  # [{"name", "rate_e4", "base_minor", "tax_minor"}]
-
-    all_assets = models.BooleanField(default=True)  # until issued: whatever the merchant accepts then
-    asset_ids = models.JSONField(default=list)  # CAIP-19; from issuing on the whole answer
-    language = models.CharField(max_length=10, default="en")
-    time_zone = models.CharField(max_length=60, default="UTC")
-    notify_email = models.BooleanField(default=True)  # payment notices to the merchant
-    notify_webhook = models.BooleanField(default=True)
+    shelf = models.CharField(max_length=8, choices=Shelf, default=Shelf.DESK)
+    search_text = models.TextField(blank=True)  # written by invoicing.search alone
 
     issue_at = models.DateTimeField(null=True, blank=True)  # None: as soon as it is published
     due_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True)
     issued_at = models.DateTimeField(null=True, blank=True)
     viewed_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
     void_reason = models.CharField(max_length=300, blank=True)
+    replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")  # the void one it was written for
     replaced_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
     # Frozen at issue, beside the columns above: see invoicing.snapshot.
@@ -142,27 +122,8 @@ class Invoice(models.Model):
         return self.number or self.title or str(_("this draft"))
 
 
-class LineItem(models.Model):
-    """A line as written, and what `totals` made of it."""
-
+class LineItem(Line):
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
-    position = models.PositiveSmallIntegerField()
-    description = models.CharField(max_length=300)
-    quantity_e4 = models.BigIntegerField(default=totals.QUANTITY_SCALE)
-    unit_price_minor = models.BigIntegerField()
-    discount_e4 = models.PositiveIntegerField(default=0)
-    discount_minor = models.BigIntegerField(default=0)  # as written, when it is an amount
-    tax_name = models.CharField(max_length=40, blank=True)
-    tax_e4 = models.PositiveIntegerField(default=0)
-    taken_off_minor = models.BigIntegerField(default=0)  # the discount as it came out
-    amount_minor = models.BigIntegerField(default=0)
 
-    class Meta:
-        ordering: ClassVar = ["position"]
+    class Meta(Line.Meta):
         constraints: ClassVar = [models.UniqueConstraint(fields=["invoice", "position"], name="line_position_once")]
-
-    def __str__(self) -> str:
-        return self.description
-
-    def as_written(self) -> totals.Line:
-        return totals.Line(self.quantity_e4, self.unit_price_minor, self.discount_e4, self.discount_minor, self.tax_name, self.tax_e4)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from invoicing.models import Invoice
 from merchants import assets
 from merchants.fields import UnitsField
-from merchants.models import Merchant
+from merchants.models import Merchant, User
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without what is misread
 
@@ -92,6 +92,39 @@ class Quote(models.Model):
     @property
     def asset(self) -> assets.Asset:
         return assets.asset(self.asset_id)
+
+
+class RecordedPayment(models.Model):
+    """A payment made elsewhere (cash, bank, another chain) that a member wrote down. It counts as final and in time
+    until it is reversed; neither is ever deleted."""
+
+    class Way(models.TextChoices):
+        BANK = "bank", _("Bank transfer")
+        CASH = "cash", _("Cash")
+        CARD = "card", _("Card")
+        CHAIN = "chain", _("Another chain")
+        OTHER = "other", _("Another way")
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="recorded_payments")
+    form_key = models.CharField(max_length=43)  # the form it was typed into: pressed twice, it is one payment
+    way = models.CharField(max_length=8, choices=Way)
+    amount_minor = models.BigIntegerField()  # in the invoice's currency
+    paid_at = models.DateTimeField()  # when the money came, as the member said
+    note = models.CharField(max_length=300, blank=True)  # the team's own
+    recorded_at = models.DateTimeField()
+    recorded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    reversed_at = models.DateTimeField(null=True, blank=True)
+    reversed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["invoice", "form_key"], name="recorded_payment_once"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="recorded_payment_of_money"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["invoice", "id"], name="recorded_of_invoice")]
+
+    def __str__(self) -> str:
+        return f"{self.way} of {self.invoice_id}"
 
 
 class Transfer(models.Model):
