@@ -15,8 +15,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from invoicing import facts, lifecycle, uploads
-from invoicing.models import Attachment, Invoice, LineItem, Payer, Status
+from invoicing import facts, lifecycle, search, uploads
+from invoicing.models import Attachment, Invoice, Payer, Schedule, Status
 from invoicing.models.invoice import EDITABLE
 from invoicing.totals import Line, Totals, totals
 from merchants.events import record
@@ -32,8 +32,8 @@ class WrittenLine:
 
 
 @dataclass(frozen=True)
-class Content:
-    """Everything an author decides about an invoice. Times are aware; money is in minor units of `currency`."""
+class Body:
+    """What an author decides about an invoice and about a schedule alike. Money is in minor units of `currency`."""
 
     payer_name: str
     payer_email: str
@@ -49,18 +49,24 @@ class Content:
     lines: tuple[WrittenLine, ...]
     all_assets: bool
     asset_ids: tuple[str, ...]
-    issue_at: datetime | None
-    due_at: datetime | None
     notify_email: bool
     notify_webhook: bool
 
     def columns(self) -> dict[str, Any]:
-        """The columns of Invoice that hold this as it was written."""
+        """The columns that hold this as it was written."""
         written = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "lines"}
         return written | {"asset_ids": list(self.asset_ids)}
 
     def totals(self) -> Totals:
         return totals((written.line for written in self.lines), prices_include_tax=self.prices_include_tax)
+
+
+@dataclass(frozen=True)
+class Content(Body):
+    """Everything an author decides about an invoice. Times are aware."""
+
+    issue_at: datetime | None
+    due_at: datetime | None
 
 
 def save_draft(
@@ -82,15 +88,18 @@ def save_draft(
     """
     with transaction.atomic():
         made = None if invoice else _begin(merchant, cleaned, by=by, form_key=form_key)
-        held = made or (_claim(invoice, version=version, form_key=form_key) if invoice else _own(merchant, form_key))
-        before = _written(held)
+        held = made or (_claim(invoice, version=version, form_key=form_key, by=by, now=now) if invoice else _own(merchant, form_key))
+        before = as_written(held, Content)
         _write(held, cleaned, form_key=form_key, now=now)
         moved = uploads.attach(held, form_key=form_key, removed=removed_files)
         if held.status == Status.SCHEDULED and (reasons := lifecycle.blockers(held, now)):
             raise lifecycle.Refused(" ".join(reasons))
-        if made or moved or _written(held) != before:
+        if made or moved or as_written(held, Content) != before:
             kind = "invoice.created" if made else "invoice.edited"
             record(kind, merchant=merchant, subject=held, now=now, by=by, facts={"invoice": facts.of_invoice(held)})
+        else:  # nobody else's page is out of date
+            held.version -= 1
+            Invoice.objects.filter(pk=held.pk).update(version=held.version)
         return held
 
 
@@ -101,12 +110,17 @@ def save_apart(
 
     Pressed twice it is one draft: its key is derived from the form's.
     """
-    key = base64.urlsafe_b64encode(hashlib.sha256(f"apart:{form_key}".encode()).digest()).decode().rstrip("=")
+    key = key_apart(form_key)
     if not Invoice.objects.filter(merchant=merchant, form_key=key).exists():
         uploads.pending(merchant, form_key).update(form_key=key)
         if invoice is not None:
-            uploads.copy_to_form(Attachment.objects.filter(invoice=invoice).exclude(public_id__in=removed_files), form_key=key, now=now)
+            uploads.share(Attachment.objects.filter(invoice=invoice).exclude(public_id__in=removed_files), form_key=key, now=now)
     return save_draft(None, merchant=merchant, by=by, version=0, cleaned=cleaned, form_key=key, now=now)
+
+
+def key_apart(form_key: str) -> str:
+    """The key of the draft that the form `form_key` is saved as, when it cannot be saved where it came from."""
+    return base64.urlsafe_b64encode(hashlib.sha256(f"apart:{form_key}".encode()).digest()).decode().rstrip("=")
 
 
 def _begin(merchant: Merchant, cleaned: Content, *, by: User, form_key: str) -> Invoice | None:
@@ -128,39 +142,45 @@ def _own(merchant: Merchant, form_key: str) -> Invoice:
     return _claim(made, version=made.version, form_key=form_key)
 
 
-def _claim(invoice: Invoice, *, version: int, form_key: str) -> Invoice:
+def _claim(invoice: Invoice, *, version: int, form_key: str, by: User | None = None, now: datetime | None = None) -> Invoice:
     held = lifecycle.locked(invoice.pk)
     own = form_key != "" and held.form_key == form_key  # the last save came from this very form: nobody else's is lost
-    return lifecycle.claim_edit(held, version=held.version if own else version)
+    return lifecycle.claim_edit(held, version=held.version if own else version, by=by, now=now)
 
 
-def _written(invoice: Invoice) -> tuple[Any, ...]:
-    """What an edit can change, for comparing before with after. `issue_at` of a scheduled one included."""
-    columns = tuple(getattr(invoice, field.name) for field in fields(Content) if field.name != "lines")
-    lines = LineItem.objects.filter(invoice=invoice).order_by("position")
-    return *columns, *((line.description, line.as_written()) for line in lines)
+def as_written(target: Invoice | Schedule, kind: type[Body]) -> tuple[Any, ...]:
+    """What an edit can change, for comparing before with after: the columns that `kind` decides, and the lines."""
+    columns = tuple(getattr(target, field.name) for field in fields(kind) if field.name != "lines")
+    return *columns, *((line.description, line.as_written()) for line in target.lines.order_by("position"))
 
 
 def _write(invoice: Invoice, cleaned: Content, *, form_key: str, now: datetime) -> None:
+    at_once = invoice.status == Status.SCHEDULED and cleaned.issue_at is None  # of one that waits for its time
+    write_body(invoice, cleaned, form_key=form_key, **({"issue_at": now} if at_once else {}))
+    search.refresh(invoice)
+
+
+def write_body(target: Invoice | Schedule, cleaned: Body, *, form_key: str, **more: Any) -> None:
+    """Store `cleaned` and its totals in `target`, which is locked, and in its lines. `more` are columns that go before."""
     result = cleaned.totals()
     changes = cleaned.columns() | {
         "form_key": form_key,
-        "payer": _payer(invoice.merchant, cleaned),
+        "payer": _payer(target.merchant, cleaned),
         "net_minor": result.net_minor,
         "discount_minor": result.discount_minor,
         "tax_minor": result.tax_minor,
         "total_minor": result.total_minor,
         "tax_lines": [{"name": tax.name, "rate_e4": tax.rate_e4, "base_minor": tax.base_minor, "tax_minor": tax.tax_minor} for tax in result.taxes],
     }
-    if invoice.status == Status.SCHEDULED and cleaned.issue_at is None:
-        changes["issue_at"] = now  # 'at once', for one that waits for its time
+    changes |= more
     for column, value in changes.items():
-        setattr(invoice, column, value)
-    invoice.save(update_fields=list(changes))
-    LineItem.objects.filter(invoice=invoice).delete()
-    LineItem.objects.bulk_create(
-        LineItem(
-            invoice=invoice,
+        setattr(target, column, value)
+    target.save(update_fields=list(changes))
+    target.lines.all().delete()
+    model: Any = target.lines.model
+    model.objects.bulk_create(
+        model(
+            **{str(target._meta.model_name): target},
             position=position,
             description=written.description,
             quantity_e4=written.line.quantity_e4,
@@ -176,7 +196,7 @@ def _write(invoice: Invoice, cleaned: Content, *, form_key: str, now: datetime) 
     )
 
 
-def _payer(merchant: Merchant, cleaned: Content) -> Payer | None:
+def _payer(merchant: Merchant, cleaned: Body) -> Payer | None:
     """The directory's entry for this payer, made or brought up to date; None while name or email is missing."""
     if not (cleaned.payer_name and cleaned.payer_email):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from invoicing.models import Invoice
+from invoicing.models import Invoice, Schedule
 from invoicing.money import digits, plain
 
 
@@ -40,3 +40,23 @@ def of_invoice(invoice: Invoice) -> dict[str, Any]:
         "voided_at": moment(invoice.voided_at),
         "void_reason": invoice.void_reason or None,
     }
+
+
+def of_schedule(schedule: Schedule) -> dict[str, Any]:
+    """The schedule as it stands. Amounts are decimal strings in its currency; times are ISO 8601 in UTC."""
+    return {
+        "id": schedule.pk,
+        "status": schedule.status,
+        "title": schedule.title,
+        "currency": schedule.currency,
+        "total": plain(schedule.total_minor, digits(schedule.currency)),
+        "payer": {"name": schedule.payer_name, "email": schedule.payer_email},
+        "due_after_days": schedule.due_after_days,
+        "ends_after": schedule.ends_after,
+        "ends_on": schedule.ends_on.isoformat() if schedule.ends_on else None,
+        "next_at": moment(schedule.next_at),
+    }
+
+
+def of_occurrence(k: int, planned_at: datetime) -> dict[str, Any]:
+    return {"n": k, "planned_at": moment(planned_at)}

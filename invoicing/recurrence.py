@@ -8,10 +8,8 @@ one that it repeats is the first of the two (PEP 495, fold=0).
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import count, islice
 
 from invoicing.entry import moment
 
@@ -75,16 +73,6 @@ def day_of(anchor: date, k: int, rule: Rule) -> date:
 def occurrence(anchor: date, at: time, k: int, rule: Rule, zone: str) -> datetime:
     """When occurrence `k` is, in UTC: `at` on its day, in `zone`."""
     return moment(day_of(anchor, k, rule), at, zone)
-
-
-def occurrences(anchor: date, at: time, rule: Rule, zone: str, *, first: int = 1) -> Iterator[tuple[int, datetime]]:
-    """(k, when) for k = `first`, `first` + 1, …, without end."""
-    return ((k, occurrence(anchor, at, k, rule, zone)) for k in count(first))
-
-
-def upcoming(anchor: date, at: time, rule: Rule, zone: str, *, shown: int = 12) -> list[datetime]:
-    """The first `shown` dates, as the page shows them before anything is published."""
-    return [when for _k, when in islice(occurrences(anchor, at, rule, zone), shown)]
 
 
 def _in_weeks(anchor: date, k: int, rule: Rule) -> date:

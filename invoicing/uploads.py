@@ -20,7 +20,7 @@ from django.http import FileResponse
 from django.utils.translation import gettext as _
 
 from invoicing import sniffing
-from invoicing.models import Attachment, Invoice
+from invoicing.models import Attachment, Invoice, Schedule
 from merchants.models import Merchant, User
 
 MAX_FILES = 10
@@ -88,47 +88,50 @@ def clean_name(name: str) -> str:
 
 def pending(merchant: Merchant, form_key: str) -> QuerySet[Attachment]:
     """The uploads that wait for this form to be saved. None for a form without a key."""
-    waiting = Attachment.objects.filter(merchant=merchant, invoice=None)
+    waiting = Attachment.objects.filter(merchant=merchant, invoice=None, schedule=None)
     return waiting.filter(form_key=form_key) if form_key else waiting.none()
 
 
-def attach(invoice: Invoice, *, form_key: str, removed: tuple[str, ...]) -> bool:
+def attach(owner: Invoice | Schedule, *, form_key: str, removed: tuple[str, ...]) -> bool:
     """Take off the files whose public ids are in `removed`, take over what waits for the form. Whether anything moved."""
-    gone = drop(Attachment.objects.filter(invoice=invoice, public_id__in=removed)) if removed else 0
-    taken = pending(invoice.merchant, form_key).update(invoice=invoice, form_key="")
+    gone = drop(owner.attachments.filter(public_id__in=removed)) if removed else 0
+    taken = pending(owner.merchant, form_key).update(**{str(owner._meta.model_name): owner, "form_key": ""})
     return bool(gone or taken)
 
 
+def share(attachments: QuerySet[Attachment], *, to: Invoice | Schedule | None = None, form_key: str = "", now: datetime) -> None:
+    """Give `to`, or the form `form_key`, rows of its own for these files. Call it under the lock of what they belong to.
+
+    The bytes are shared, and stay while one row is left (see `drop`).
+    """
+    owner = {str(to._meta.model_name): to} if to is not None else {"form_key": form_key}
+    same = ("merchant_id", "uploaded_by_id", "name", "size", "content_type", "sha256", "file")
+    Attachment.objects.bulk_create(
+        Attachment(**owner, created_at=now, **{name: getattr(original, name) for name in same}) for original in attachments.order_by("id")
+    )
+
+
 def drop(attachments: QuerySet[Attachment]) -> int:
-    """Delete these rows, and their files once that is committed. How many."""
+    """Delete these rows and, once that is committed, the bytes that no other row shares. How many rows."""
     doomed = list(attachments)
     for attachment in doomed:
-        transaction.on_commit(partial(attachment.file.storage.delete, str(attachment.file.name)))
+        transaction.on_commit(partial(_forget, attachment))
     attachments.model.objects.filter(pk__in=[attachment.pk for attachment in doomed]).delete()
     return len(doomed)
 
 
-def copy_to_form(attachments: QuerySet[Attachment], *, form_key: str, now: datetime) -> None:
-    """Give a form its own copies of another invoice's files, as pending uploads."""
-    for original in attachments:
-        with original.file.open("rb") as file:
-            data = file.read()
-        _store(
-            data,
-            name=original.name,
-            content_type=original.content_type,
-            merchant=original.merchant,
-            form_key=form_key,
-            by=original.uploaded_by,
-            now=now,
-        )
+def _forget(attachment: Attachment) -> None:
+    """Delete the bytes of a row that is gone, unless another still has them."""
+    if not Attachment.objects.filter(file=attachment.file.name).exists():
+        attachment.file.storage.delete(str(attachment.file.name))
 
 
 def purge(*, now: datetime, batch: int = 500) -> int:
     """Delete pending uploads older than a day. How many."""
-    old = Attachment.objects.filter(invoice=None, created_at__lt=now - KEPT_FOR).order_by("id")[:batch]
+    waiting = Attachment.objects.filter(invoice=None, schedule=None)
+    old = waiting.filter(created_at__lt=now - KEPT_FOR).order_by("id")[:batch]
     with transaction.atomic():
-        return drop(Attachment.objects.filter(pk__in=list(old.values_list("pk", flat=True)), invoice=None))
+        return drop(waiting.filter(pk__in=list(old.values_list("pk", flat=True))))
 
 
 def download(attachment: Attachment) -> FileResponse:

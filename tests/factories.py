@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from allauth.account.models import EmailAddress
 
-from invoicing import lifecycle, money, totals
-from invoicing.models import Invoice, LineItem
+from invoicing import lifecycle, money, occurrences, schedules, search, totals
+from invoicing.models import Invoice, LineItem, Schedule, ScheduleLine, Segment
+from invoicing.recurrence import LAST, Rule
 from merchants import assets
 from merchants.models import Membership, Merchant, Role, User
 
@@ -69,6 +70,7 @@ def make_draft(
     invoice.tax_minor, invoice.total_minor = result.tax_minor, result.total_minor
     invoice.tax_lines = [{"name": tax.name, "rate_e4": tax.rate_e4, "base_minor": tax.base_minor, "tax_minor": tax.tax_minor} for tax in result.taxes]
     invoice.save()
+    search.refresh(invoice)
     LineItem.objects.bulk_create(
         LineItem(
             invoice=invoice,
@@ -99,3 +101,38 @@ def _line(line: Written, currency: str) -> totals.Line:
 def publish(invoice: Invoice, now: datetime = NOW, by: User | None = None) -> Invoice:
     """Publish `invoice` through its door: issued at `now`, or scheduled when its issue time is ahead."""
     return lifecycle.publish(invoice, by=by, version=invoice.version, now=now)
+
+
+def make_schedule(
+    merchant: Merchant,
+    rule: Rule | None = None,
+    *,
+    anchor: date = date(2026, 11, 30),
+    at: time = time(9),
+    lines: Iterable[Written] = (("Studio retainer", "1", "2400.00"),),
+    **fields: Any,
+) -> Schedule:
+    """A draft for Marlow Yachts: by default on the last day of every month at 09:00 in the merchant's zone, standing, due in 14 days."""
+    made = make_draft(merchant, lines)  # for its totals alone
+    values = {
+        "payer_name": "Marlow Yachts Ltd",
+        "payer_email": "accounts@marlow.example",
+        "title": "Retainer, {month}",
+        "currency": made.currency,
+        "time_zone": merchant.time_zone,
+        **{name: getattr(made, name) for name in ("net_minor", "discount_minor", "tax_minor", "total_minor", "tax_lines")},
+    }
+    schedule = Schedule.objects.create(merchant=merchant, **{**values, **fields})
+    for line in made.lines.all():
+        ScheduleLine.objects.create(schedule=schedule, **{name: getattr(line, name) for name in occurrences.LINE_COPIED})
+    made.lines.all().delete()
+    made.delete()
+    rule = rule or Rule("months", day=LAST)
+    shape = {"unit": rule.unit, "every": rule.every, "weekdays": sorted(rule.weekdays), "day": rule.day, "nth": rule.nth, "weekday": rule.weekday}
+    Segment.objects.create(schedule=schedule, first_k=1, anchor=anchor, at=at, zone=merchant.time_zone, **shape)
+    return schedule
+
+
+def start(schedule: Schedule, *, now: datetime = NOW) -> Schedule:
+    """Publish a schedule: it is active from `now` on."""
+    return schedules.publish(schedule, by=None, version=schedule.version, now=now)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.models.contents import Contents, Line
@@ -22,6 +24,22 @@ class Status(models.TextChoices):
 
 ISSUED = (Status.OPEN, Status.PAID, Status.VOID)
 EDITABLE = (Status.DRAFT, Status.SCHEDULED, Status.MISSED)
+
+
+# What lists are sorted by where a time may be missing. The indexes below are on these very expressions.
+BEGINNING, END = datetime(1000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _moment(*columns: str, missing: datetime) -> Coalesce:
+    return Coalesce(*columns, Value(missing, output_field=models.DateTimeField()))
+
+
+ISSUE_TIME = _moment("issued_at", "issue_at", missing=BEGINNING)  # the planned time of those that are not issued yet
+DUE_TIME, DUE_TIME_LATEST = _moment("due_at", missing=END), _moment("due_at", missing=BEGINNING)  # without a due time: last, either way
+PAYER_NAME = Lower("payer_name")
+# The newest first. Not '-id': for that PostgreSQL may walk the primary key of all merchants, newest first, until it has met
+# enough rows of this one; those of a merchant that went quiet lie at its very end.
+NEWEST = Func(F("id"), template="(- %(expressions)s)", output_field=models.BigIntegerField())
 
 
 def new_public_id() -> str:
@@ -87,10 +105,34 @@ class Invoice(Contents):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["merchant", "-id"], name="invoice_list"),
-            models.Index(fields=["merchant", "status", "-id"], name="invoice_list_status"),
-            models.Index(fields=["merchant", "due_at"], name="invoice_overdue", condition=Q(status="open")),
+            # What is owed is added up from this one alone.
+            models.Index(
+                fields=["merchant", "due_at", "currency", "total_minor", "credited_minor", "pending_minor"],
+                name="invoice_open",
+                condition=Q(status="open"),
+            ),
             models.Index(fields=["issue_at", "id"], name="invoice_claim", condition=Q(status="scheduled")),
+            # Lists: a walk along one of these for each order and filter. The one for searching is PostgreSQL's alone: migration 0005.
+            models.Index(F("merchant"), F("shelf"), NEWEST, name="invoice_shelf"),
+            models.Index(F("merchant"), F("shelf"), F("status"), NEWEST, F("currency"), F("payer"), name="invoice_shelf_status"),
+            models.Index(F("merchant"), F("shelf"), F("payer"), NEWEST, name="invoice_shelf_payer"),
+            models.Index(fields=["merchant", "shelf", "currency", "total_minor", "id"], name="invoice_shelf_amount"),
+            models.Index(F("merchant"), F("shelf"), DUE_TIME, F("id"), name="invoice_shelf_due"),
+            models.Index(F("merchant"), F("shelf"), DUE_TIME_LATEST, F("id"), name="invoice_shelf_due_latest"),
+            models.Index(F("merchant"), F("shelf"), ISSUE_TIME, F("id"), F("status"), F("payer"), F("currency"), name="invoice_shelf_issued"),
+            models.Index(F("merchant"), F("shelf"), PAYER_NAME, F("id"), name="invoice_shelf_payer_name"),
+            models.Index(F("merchant"), F("shelf"), NEWEST, name="invoice_shelf_confirming", condition=Q(status="open", pending_minor__gt=0)),
+            models.Index(F("merchant"), F("shelf"), NEWEST, name="invoice_shelf_partial", condition=Q(status="open", credited_minor__gt=0)),
+            models.Index(F("merchant"), F("shelf"), NEWEST, name="invoice_shelf_overpaid", condition=Q(status="paid", is_overpaid=True)),
+            models.Index(F("merchant"), F("shelf"), NEWEST, name="invoice_shelf_refunded", condition=Q(status="paid", refunded_minor__gt=0)),
+            # Totals are read from this one alone. Keys, not INCLUDE: SQLite has no such columns, and warns.
+            models.Index(
+                fields=[
+                    *("merchant", "shelf", "currency", "status"),
+                    *("due_at", "total_minor", "credited_minor", "pending_minor", "refunded_minor", "is_overpaid"),
+                ],
+                name="invoice_shelf_totals",
+            ),
         ]
 
     def __str__(self) -> str:
