@@ -16,8 +16,11 @@ app.autodiscover_tasks(["merchants", "invoicing", "payments", "notifications"])
 # task → every … seconds, on queue
 BEAT = {
     "invoicing.tasks.issue_due": (5, "issue"),
+    "invoicing.tasks.run_schedules": (5, "issue"),
     "invoicing.tasks.make_missing_pdfs": (15, "pdf"),
+    "invoicing.tasks.make_waiting_bundles": (15, "pdf"),
     "invoicing.tasks.purge_pending_uploads": (3600, "issue"),
+    "invoicing.tasks.purge_bundles": (3600, "issue"),
     "payments.tasks.mine_sandbox": (1, "chain"),
     "payments.tasks.watch_networks": (2, "chain"),
     "payments.tasks.expire_quotes": (10, "chain"),
@@ -28,7 +31,9 @@ BEAT = {
     "merchants.tasks.heartbeat": (10, "issue"),
 }
 
-app.conf.task_routes = {task: {"queue": queue} for task, (_every, queue) in BEAT.items()} | {"invoicing.tasks.make_pdf": {"queue": "pdf"}}
+app.conf.task_routes = {task: {"queue": queue} for task, (_every, queue) in BEAT.items()} | {
+    task: {"queue": "pdf"} for task in ("invoicing.tasks.make_pdf", "invoicing.tasks.make_bundle")
+}
 app.conf.beat_schedule = {
     task: {"task": task, "schedule": every, "options": {"expires": max(every, 2), "queue": queue}} for task, (every, queue) in BEAT.items()
 }

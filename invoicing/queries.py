@@ -1,142 +1,179 @@
-"""What the dashboard reads: the list, its pages and filters, and the overview's few figures."""
+"""What the dashboard's list reads: its pages, and its totals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.db.models import Count, F, QuerySet, Sum, Value
+from django.db.models.functions import Greatest
+from django.utils import timezone
 
+from invoicing.filters import DERIVED, SHOWS, Filter, Order
 from invoicing.models import Invoice, Status
-from merchants import moments
 from merchants.models import Merchant
 
 PAGE = 25
-AHEAD = timedelta(days=30)
 
 
-def overdue(now: datetime) -> Q:
-    """Open, past its due time, and nothing on its way: what `standing` calls overdue."""
-    return Q(status=Status.OPEN, due_at__lte=now, pending_minor=0)
+# --- pages ----------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Cursor:
+    """A place between two rows: the sort values and the id of the row beside it, and which way the page lies from there."""
+
+    is_forward: bool
+    values: tuple[Any, ...]
+    pk: int
+
+    def token(self) -> str:
+        """Opaque text for a URL."""
+        written = [value.isoformat() if isinstance(value, datetime) else value for value in self.values]
+        return base64.urlsafe_b64encode(json.dumps([self.is_forward, *written, self.pk]).encode()).decode().rstrip("=")
+
+    @classmethod
+    def of(cls, token: str, order: Order) -> Cursor | None:
+        """The place that `token` names in `order`; None for what is no place there."""
+        try:
+            forward, *written, pk = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            values = tuple(_read(value, kind) for value, kind in zip(written, order.types, strict=True))
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            return None
+        return cls(forward, values, pk) if type(forward) is bool and _fits(pk) else None
 
 
-# what `?show=` may be → its word, and its condition
-SHOWS: dict[str, tuple[str | Promise, Callable[[datetime], Q]]] = {
-    "all": (_("All"), lambda _now: Q()),
-    "draft": (_("Draft"), lambda _now: Q(status=Status.DRAFT)),
-    "scheduled": (_("Scheduled"), lambda _now: Q(status=Status.SCHEDULED)),
-    "open": (_("Open"), lambda _now: Q(status=Status.OPEN)),
-    "overdue": (_("Overdue"), overdue),
-    "paid": (_("Paid"), lambda _now: Q(status=Status.PAID)),
-    "void": (_("Void"), lambda _now: Q(status=Status.VOID)),
-    "missed": (_("Missed"), lambda _now: Q(status=Status.MISSED)),
-}
+def _read(value: Any, kind: type) -> Any:
+    """A value of a cursor as the type its order sorts by. ValueError or TypeError when it is none."""
+    if kind is datetime:
+        moment = datetime.fromisoformat(value)
+        if timezone.is_naive(moment):
+            raise ValueError(value)
+        return moment.astimezone(UTC)
+    if type(value) is not kind or (kind is int and not _fits(value)):
+        raise ValueError(value)
+    if isinstance(value, str) and b"\0" in value.encode():  # which half of a surrogate pair does not survive
+        raise ValueError(value)
+    return value
 
 
-def find(merchant: Merchant, *, show: str = "all", search: str = "", now: datetime) -> QuerySet[Invoice]:
-    """The merchant's invoices in the state `show` whose number, title, payer or reference holds every word of `search`."""
-    found = Invoice.objects.filter(merchant=merchant).filter(SHOWS[show][1](now))
-    for word in search.split()[:8]:
-        found = found.filter(
-            Q(number__icontains=word)
-            | Q(title__icontains=word)
-            | Q(payer_name__icontains=word)
-            | Q(payer_email__icontains=word)
-            | Q(payer_reference__icontains=word)
-        )
-    return found
+def _fits(number: Any) -> bool:
+    return type(number) is int and abs(number) < 2**63
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows, newest first, and the ids to ask for the pages beside it (None where there is none)."""
+    """Some rows, and the cursors of the pages beside it (empty where there is none)."""
 
     rows: list[Invoice]
-    newer: int | None  # ?after=
-    older: int | None  # ?before=
+    newer: str = ""
+    older: str = ""
 
 
-def page(found: QuerySet[Invoice], *, before: int | None = None, after: int | None = None, size: int = PAGE) -> Page:
-    """A page by key, not by offset: older than `before`, or newer than `after`, or the newest."""
-    if after is not None:
-        rows = list(found.filter(pk__gt=after).order_by("id")[: size + 1])
-        more, rows = len(rows) > size, rows[:size][::-1]
-        return Page(rows, rows[0].pk if more else None, rows[-1].pk if rows else None)
-    older = found.filter(pk__lt=before) if before is not None else found
-    rows = list(older.order_by("-id")[: size + 1])
-    more, rows = len(rows) > size, rows[:size]
-    return Page(rows, rows[0].pk if rows and before is not None else None, rows[-1].pk if more else None)
+def page(found: QuerySet[Invoice], order: Order, *, at: str = "", size: int = PAGE) -> Page:
+    """A page by key, not by offset: the rows beside the cursor `at`, or the first ones. A cursor that means nothing is the first page."""
+    cursor = Cursor.of(at, order) if at else None
+    backwards = cursor is not None and not cursor.is_forward
+    names = [f"key_{number}" for number in range(len(order.keys))]
+    found = found.annotate(**dict(zip(names, order.keys, strict=True)))
+    if cursor:
+        found = found.filter(order.beyond(cursor.values, cursor.pk, backwards=backwards))
+    rows = list(found.order_by(*order.expressions(backwards=backwards))[: size + 1])
+    has_more, rows = len(rows) > size, rows[:size]
+    if backwards:
+        rows.reverse()
+
+    def beside(row: Invoice, *, is_forward: bool) -> str:
+        return Cursor(is_forward, tuple(getattr(row, name) for name in names), row.pk).token()
+
+    if not rows:
+        return Page(rows)
+    is_first, is_last = (not has_more, False) if backwards else (cursor is None, not has_more)
+    return Page(rows, "" if is_first else beside(rows[0], is_forward=False), "" if is_last else beside(rows[-1], is_forward=True))
 
 
+# --- totals ---------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class Sum_:
-    """A figure of one currency, in its minor unit, with the number of invoices behind it."""
+class Figures:
+    """The money of some invoices in one currency, in its minor unit.
+
+    Invoiced is the total of what is open or paid; received and confirming is what came, on void ones too; still due is what
+    open ones still ask for.
+    """
 
     currency: str
-    minor: int
-    invoices: int = 0
-    part_minor: int = 0  # confirming, of what is outstanding; by this day of the month before, of what was received
-    at: datetime | None = None  # the oldest due time of what is overdue; the next sending
+    invoiced_minor: int = 0
+    received_minor: int = 0
+    confirming_minor: int = 0
+    due_minor: int = 0
+
+    def __add__(self, other: Figures) -> Figures:
+        both = zip(self.sums(), other.sums(), strict=True)
+        return Figures(self.currency, *(mine + more for mine, more in both))
+
+    def __bool__(self) -> bool:
+        """Whether there is any money in it."""
+        return any(self.sums())
+
+    def sums(self) -> tuple[int, int, int, int]:
+        return self.invoiced_minor, self.received_minor, self.confirming_minor, self.due_minor
 
 
 @dataclass(frozen=True)
-class Overview:
-    outstanding: list[Sum_]
-    overdue: list[Sum_]
-    received: list[Sum_]
-    going_out: list[Sum_]
+class Totals:
+    figures: list[Figures]  # the merchant's own currency first; without those in which there is nothing
+    counts: dict[str, int]  # for each `show`, how many there would be
+    invoices: int
+
+    @property
+    def parts(self) -> dict[str, list[tuple[str, int]]]:
+        """By kind of figure, the currencies in which there is any of it."""
+        kinds = ("invoiced", "received", "confirming", "due")
+        return {kind: [(row.currency, minor) for row in self.figures if (minor := getattr(row, f"{kind}_minor"))] for kind in kinds}
 
 
-def overview_sums(merchant: Merchant, now: datetime) -> Overview:
-    """The overview's figures: per currency, the merchant's own first, never added up across currencies.
+def totals(asked: Filter, merchant: Merchant, now: datetime) -> Totals:
+    """What is filtered, added up per currency and counted per status: one query.
 
-    Outstanding is total − credited of every open invoice, what is confirming included. Received is the credit of
-    transfers that became final in this month of the merchant's zone.
+    It groups by what `invoice_shelf_totals` is sorted by, and asks for nothing beside its columns: read from that index
+    alone, without sorting.
     """
-    mine = Invoice.objects.filter(merchant=merchant)
-    unpaid = Sum(F("total_minor") - F("credited_minor"))
-    return Overview(
-        outstanding=_by_currency(mine.filter(status=Status.OPEN), merchant, minor=unpaid, part=Sum("pending_minor")),
-        overdue=_by_currency(mine.filter(overdue(now)), merchant, minor=unpaid, at=Min("due_at")),
-        received=_received(mine, merchant, now),
-        going_out=_by_currency(
-            mine.filter(status=Status.SCHEDULED, issue_at__lte=now + AHEAD), merchant, minor=Sum("total_minor"), at=Min("issue_at")
-        ),
+    is_derived = asked.show in DERIVED
+    only = SHOWS[asked.show].condition(now) if is_derived else None
+    unpaid = F("total_minor") - F("credited_minor") - F("pending_minor")
+    rows: Any = (
+        asked.every_state(merchant)
+        .values("currency", "status")
+        .annotate(
+            invoices=Count("*"),
+            total=Sum("total_minor", filter=only, default=0),
+            credited=Sum("credited_minor", filter=only, default=0),
+            pending=Sum("pending_minor", filter=only, default=0),
+            unpaid=Sum(Greatest(unpaid, Value(0)), filter=only, default=0),
+            **{show: Count("total_minor", filter=SHOWS[show].condition(now)) for show in DERIVED},
+        )
+        .order_by("currency", "status")
     )
+    counts = dict.fromkeys(SHOWS, 0)
+    sums: dict[str, Figures] = {}
+    for row in rows:
+        counts["all"] += row["invoices"]
+        counts[row["status"]] += row["invoices"]
+        for show in DERIVED:
+            counts[show] += row[show]
+        if is_derived or asked.show in ("all", row["status"]):
+            sums[row["currency"]] = sums.get(row["currency"], Figures(row["currency"])) + _figures(row)
+    figures = sorted(filter(None, sums.values()), key=lambda each: (each.currency != merchant.currency, each.currency))
+    return Totals(figures, counts, counts[asked.show])
 
 
-def _by_currency(found: QuerySet[Invoice], merchant: Merchant, **figures: Sum | Min | Max) -> list[Sum_]:
-    rows: Any = found.order_by().values("currency").annotate(invoices=Count("id"), **{f"figure_{name}": figure for name, figure in figures.items()})
-    sums = [Sum_(row["currency"], row["figure_minor"] or 0, row["invoices"], row.get("figure_part") or 0, row.get("figure_at")) for row in rows]
-    return _ordered(sums, merchant)
-
-
-def _ordered(sums: list[Sum_], merchant: Merchant) -> list[Sum_]:
-    """The merchant's own currency first, then by code; a zero of its own where there is nothing."""
-    return sorted(sums, key=lambda row: (row.currency != merchant.currency, row.currency)) or [Sum_(merchant.currency, 0)]
-
-
-def _received(mine: QuerySet[Invoice], merchant: Merchant, now: datetime) -> list[Sum_]:
-    this, last, so_far = month_starts(now, merchant.time_zone)
-    final = Q(transfers__status="final", transfers__is_held=False)
-    current = final & Q(transfers__final_at__gte=this, transfers__final_at__lte=now)
-    before = final & Q(transfers__final_at__gte=last, transfers__final_at__lt=so_far)
-    rows = (
-        mine.filter(transfers__final_at__gte=last)
-        .order_by()
-        .values("currency")
-        .annotate(minor=Sum("transfers__credit_minor", filter=current), part=Sum("transfers__credit_minor", filter=before))
+def _figures(row: dict[str, Any]) -> Figures:
+    is_open, is_paid = row["status"] == Status.OPEN, row["status"] == Status.PAID
+    return Figures(
+        row["currency"],
+        invoiced_minor=int(row["total"]) if is_open or is_paid else 0,
+        received_minor=int(row["credited"]),
+        confirming_minor=int(row["pending"]),
+        due_minor=int(row["unpaid"]) if is_open else 0,
     )
-    return _ordered([Sum_(row["currency"], row["minor"] or 0, part_minor=row["part"] or 0) for row in rows], merchant)
-
-
-def month_starts(now: datetime, zone: str) -> tuple[datetime, datetime, datetime]:
-    """The first moments of this month and of the one before in `zone`, and the point of that month as far in as `now`."""
-    local = moments.local(now, zone)
-    this = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    last = (this - timedelta(days=1)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return this, last, min(last + (local - this), this)

@@ -4,7 +4,7 @@ import contextlib
 
 from celery import shared_task
 
-from invoicing import issuing, pdf, uploads
+from invoicing import bundles, issuing, pdf, schedules, uploads
 from merchants import clock
 
 
@@ -13,9 +13,30 @@ def issue_due() -> None:
     issuing.run_due(now=clock.now())
 
 
+@shared_task(name="invoicing.tasks.run_schedules")
+def run_schedules() -> None:
+    schedules.run_due(now=clock.now())
+
+
 @shared_task(name="invoicing.tasks.purge_pending_uploads")
 def purge_pending_uploads() -> None:
     uploads.purge(now=clock.now())
+
+
+@shared_task(name="invoicing.tasks.make_bundle")
+def make_bundle(pk: int) -> None:
+    bundles.make(pk, now=clock.now())
+
+
+@shared_task(name="invoicing.tasks.make_waiting_bundles")
+def make_waiting_bundles() -> None:
+    for pk in bundles.waiting(clock.now()):
+        make_bundle(pk)
+
+
+@shared_task(name="invoicing.tasks.purge_bundles")
+def purge_bundles() -> None:
+    bundles.purge(now=clock.now())
 
 
 @shared_task(name="invoicing.tasks.make_pdf")

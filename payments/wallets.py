@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from invoicing import search
 from invoicing.models import Invoice
 from merchants.assets import Asset
 from merchants.models import Merchant
@@ -31,4 +32,5 @@ def receive_address(invoice: Invoice, wallet: Wallet, asset: Asset, *, now: date
     index = Wallet.objects.select_for_update().get(pk=wallet.pk).next_index
     Wallet.objects.filter(pk=wallet.pk).update(next_index=F("next_index") + 1)
     address = rail_for(asset.network.id).address(wallet_id=wallet.pk, index=index)
+    search.note(invoice, address)
     return ReceiveAddress.objects.create(wallet=wallet, invoice=invoice, family=wallet.family, address=address, index=index, created_at=now)

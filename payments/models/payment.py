@@ -121,7 +121,10 @@ class RecordedPayment(models.Model):
             models.UniqueConstraint(fields=["invoice", "form_key"], name="recorded_payment_once"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="recorded_payment_of_money"),
         ]
-        indexes: ClassVar = [models.Index(fields=["invoice", "id"], name="recorded_of_invoice")]
+        indexes: ClassVar = [
+            models.Index(fields=["invoice", "id"], name="recorded_of_invoice"),
+            models.Index(fields=["paid_at"], name="recorded_when"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.way} of {self.invoice_id}"
@@ -169,7 +172,11 @@ class Transfer(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["network", "block_height"], name="transfer_in_block"),
             models.Index(fields=["invoice", "id"], name="transfer_of_invoice"),
+            models.Index(fields=["asset_id", "invoice"], name="transfer_in_asset"),
             models.Index(fields=["network", "id"], name="transfer_unconfirmed", condition=Q(status="seen")),
+            models.Index(fields=["final_at"], name="transfer_received", condition=Q(status="final")),
+            models.Index(fields=["invoice"], name="transfer_held", condition=Q(is_held=True)),
+            models.Index(fields=["invoice"], name="transfer_dropped", condition=Q(status="dropped")),
         ]
 
     def __str__(self) -> str:
