@@ -14,9 +14,9 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from invoicing import facts, numbering, payability, pdf, snapshot
+from invoicing import conflicts, facts, numbering, payability, pdf, search, snapshot
 from invoicing.models import Invoice, Rendering, Status
-from invoicing.models.invoice import EDITABLE
+from invoicing.models.invoice import EDITABLE, ISSUED, new_public_id
 from invoicing.money import MAX_MINOR
 from merchants.events import record
 from merchants.models import User
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 class MovedOn(Refused):
-    """The invoice was changed by somebody else since this edit began."""
+    """The invoice was changed since this edit began."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def publish(invoice: Invoice, *, by: User | None, version: int, now: datetime) -
             raise Refused(" ".join(reasons))
         if held.issue_at and held.issue_at > now:
             return _move(held, "invoice.scheduled", now=now, by=by, published_at=now)
-        return _issue(held, now=now, by=by)
+        return issue(held, now=now, by=by)
 
 
 def blockers(invoice: Invoice, now: datetime) -> list[str]:
@@ -128,12 +128,34 @@ def blockers(invoice: Invoice, now: datetime) -> list[str]:
     return reasons or payability.objections(invoice, now)
 
 
-def _issue(invoice: Invoice, *, now: datetime, by: User | None = None) -> Invoice:
+def issue(invoice: Invoice, *, now: datetime, by: User | None = None, extra: dict[str, Any] | None = None) -> Invoice:
+    """Issue `invoice`, which is locked or made by this very transaction, and has no `blockers`. `extra` are facts for its event."""
     frozen = snapshot.freeze(invoice, now=now)
+    replaced = _succeed(invoice)  # before the number: whoever waits for an invoice does not hold its merchant
     number = numbering.take(invoice.merchant_id)
-    _move(invoice, "invoice.issued", now=now, by=by, number=number, issued_at=now, published_at=invoice.published_at or now, **frozen)
+    _move(invoice, "invoice.issued", now=now, by=by, extra=extra, number=number, issued_at=now, published_at=invoice.published_at or now, **frozen)
+    search.refresh(invoice)
+    if replaced is not None:
+        about = {"invoice": facts.of_invoice(replaced), "replacement": number}
+        record("invoice.replaced", merchant=invoice.merchant, subject=replaced, now=now, by=by, facts=about)
     pdf.request(invoice, Rendering.Kind.INVOICE)
     return invoice
+
+
+def _succeed(invoice: Invoice) -> Invoice | None:
+    """Make `invoice` (under its lock) what the cancelled page of the one it replaces leads to; that one, locked now too.
+
+    None when it replaces none, or when that has a successor already: the first one issued is it.
+    """
+    if not invoice.replaces_id:
+        return None
+    replaced = Invoice.objects.select_for_update(of=("self",)).filter(pk=invoice.replaces_id, merchant=invoice.merchant_id).first()
+    return replaced if replaced is not None and _lead_on(replaced, invoice) else None
+
+
+def _lead_on(replaced: Invoice, successor: Invoice) -> int:
+    """Whether it is still void and without a successor is asked in the change itself."""
+    return Invoice.objects.filter(pk=replaced.pk, status=Status.VOID, replaced_by=None).update(replaced_by=successor)
 
 
 def issue_due(pk: int, *, now: datetime) -> Invoice | None:
@@ -155,7 +177,7 @@ def issue_due(pk: int, *, now: datetime) -> Invoice | None:
         reasons = blockers(held, now)
         if reasons:
             return _move(held, "invoice.missed", now=now, extra={"reason": "not_payable", "detail": " ".join(reasons)})
-        return _issue(held, now=now)
+        return issue(held, now=now)
 
 
 def unschedule(invoice: Invoice, *, by: User, now: datetime) -> Invoice:
@@ -170,6 +192,25 @@ def void(invoice: Invoice, *, by: User | None, reason: str, now: datetime) -> In
         return _move(locked(invoice.pk), "invoice.voided", now=now, by=by, voided_at=now, void_reason=reason.strip()[:300])
 
 
+def replace_link(invoice: Invoice, *, by: User, now: datetime) -> Invoice:
+    """Give an issued invoice a new link. The old one opens nothing from now on, and the PDF is printed anew with the new one.
+
+    Refused while it has no link, and when its link was replaced meanwhile. The event says nothing of either link.
+    """
+    with transaction.atomic():
+        held = locked(invoice.pk)
+        if held.status not in ISSUED:
+            raise Refused(_("%(name)s has not been issued; it has no link yet.") % {"name": held.name})
+        link = new_public_id()
+        if not Invoice.objects.filter(pk=held.pk, public_id=invoice.public_id).update(public_id=link):
+            raise MovedOn(_("The link of %(name)s has just been replaced.") % {"name": held.name})
+        held.public_id = link
+        pdf.forget(held, Rendering.Kind.INVOICE)
+        pdf.request(held, Rendering.Kind.INVOICE)
+        record("invoice.link_replaced", merchant=held.merchant, subject=held, now=now, by=by, facts={"invoice": facts.of_invoice(held)})
+        return held
+
+
 def viewed(invoice: Invoice, *, now: datetime) -> bool:
     """The payer's page says that it was looked at. True the first time, which is the only one that is an event."""
     with transaction.atomic():
@@ -180,11 +221,12 @@ def viewed(invoice: Invoice, *, now: datetime) -> bool:
         return True
 
 
-def account(invoice: Invoice, money: Money, *, now: datetime) -> Invoice:
+def account(invoice: Invoice, money: Money, *, now: datetime, because: str = "") -> Invoice:
     """Write the money on `invoice` (under its lock) and move its status where the money says so.
 
     Called by settlement only. Paid when what is credited reaches the total less the tolerance; what the tolerance
-    forgave is written off. Reopened when it falls below again. A void invoice only keeps its books.
+    forgave is written off. Reopened when it falls below again, with `because` as the reason told. A void invoice only
+    keeps its books.
     """
     changes: dict[str, Any] = {
         "credited_minor": money.credited_minor,
@@ -201,7 +243,8 @@ def account(invoice: Invoice, money: Money, *, now: datetime) -> Invoice:
         return invoice
     if invoice.status == Status.PAID and not enough:
         pdf.forget_receipt(invoice)
-        return _move(invoice, "invoice.reopened", now=now, paid_at=None, **changes | {"written_off_minor": 0})
+        told = {"reason": because} if because else None
+        return _move(invoice, "invoice.reopened", now=now, extra=told, paid_at=None, **changes | {"written_off_minor": 0})
     if invoice.status == Status.PAID:
         changes["written_off_minor"] = max(invoice.total_minor - money.credited_minor, 0)
     Invoice.objects.filter(pk=invoice.pk).update(**changes)
@@ -210,16 +253,17 @@ def account(invoice: Invoice, money: Money, *, now: datetime) -> Invoice:
     return invoice
 
 
-def claim_edit(invoice: Invoice, *, version: int) -> Invoice:
+def claim_edit(invoice: Invoice, *, version: int, by: User | None = None, now: datetime | None = None) -> Invoice:
     """Lock `invoice` for an edit that began at `version`, and count the version up. Inside a transaction.
 
-    MovedOn when somebody else saved it meanwhile; Refused when it is issued.
+    MovedOn when it was saved meanwhile, by somebody else or by `by` in another tab: it says who and when; Refused when it
+    is issued.
     """
     held = locked(invoice.pk)
     if held.status not in EDITABLE:
         raise Refused(_("%(name)s has been issued; what it says can no longer be changed. Void it and duplicate it.") % {"name": held.name})
     if held.version != version:
-        raise MovedOn(_("Somebody else saved this draft while you were writing."))
+        raise MovedOn(conflicts.said(held, by=by, now=now))
     Invoice.objects.filter(pk=held.pk).update(version=version + 1)
     held.version = version + 1
     return held

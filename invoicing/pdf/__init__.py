@@ -1,10 +1,10 @@
 """The PDF of an issued invoice, and the receipt of a paid one.
 
-`paper` says what stands on it, `press` prints it, `stored` keeps it: made once, kept with its hash, never made
-again. Nothing of this runs inside a transaction but `request` and `forget_receipt`, which only write a row.
+`paper` says what stands on it, `press` prints it, `stored` keeps it: made once, kept with its hash, made again
+only when its link was replaced. Nothing of this runs inside a transaction but `request` and `forget`, which only write rows.
 """
 
 from invoicing.pdf.paper import render
-from invoicing.pdf.stored import NotMade, content, ensure, failed, forget_receipt, missing, request, retry
+from invoicing.pdf.stored import NotMade, content, ensure, failed, forget, forget_receipt, missing, request, retry
 
-__all__ = ["NotMade", "content", "ensure", "failed", "forget_receipt", "missing", "render", "request", "retry"]
+__all__ = ["NotMade", "content", "ensure", "failed", "forget", "forget_receipt", "missing", "render", "request", "retry"]

@@ -47,8 +47,13 @@ def retry(invoice: Invoice, kind: str) -> Rendering:
 
 
 def forget_receipt(invoice: Invoice) -> None:
-    """The payment behind a receipt was reorganised away: its row goes, and its file once that is committed."""
-    for rendering in Rendering.objects.filter(invoice=invoice, kind=Kind.RECEIPT):
+    """The payment behind a receipt was reorganised away."""
+    forget(invoice, Kind.RECEIPT)
+
+
+def forget(invoice: Invoice, kind: str) -> None:
+    """What was printed is true no more: its row goes, and its file once that is committed."""
+    for rendering in Rendering.objects.filter(invoice=invoice, kind=kind):
         name, storage = rendering.file.name, rendering.file.storage
         rendering.delete()
         if name:
@@ -109,10 +114,10 @@ def _note(rendering: Rendering, error: Exception) -> None:
 
 
 def _store(rendering: Rendering, invoice: Invoice, printed: bytes, *, now: datetime) -> Rendering:
-    """Keep `printed`, unless somebody was faster or (receipt) the payment it tells of is gone: then theirs counts."""
+    """Keep `printed`, unless somebody was faster, its link was replaced, or (receipt) the payment it tells of is gone."""
     field = rendering.file.field
     name = rendering.file.storage.save(field.generate_filename(rendering, ""), ContentFile(printed))
-    unchanged: dict[str, Any] = {"pk": rendering.pk, "made_at": rendering.made_at}
+    unchanged: dict[str, Any] = {"pk": rendering.pk, "made_at": rendering.made_at, "invoice__public_id": invoice.public_id}
     if rendering.kind == Kind.RECEIPT:
         unchanged |= {"invoice__status": Status.PAID, "invoice__paid_at": invoice.paid_at}
     made = {"file": name, "sha256": hashlib.sha256(printed).hexdigest(), "made_at": now, "error": ""}

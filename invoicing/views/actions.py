@@ -1,4 +1,4 @@
-"""What a member does to an invoice: publish, take back, void, delete, note down."""
+"""What a member does to an invoice: publish, take back, void, note down. See `upkeep` for the rest."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 from django.views.decorators.http import require_http_methods, require_POST
 
-from invoicing import authoring, lifecycle
+from invoicing import authoring, duplicating, lifecycle
 from invoicing.forms.head import Lines
 from invoicing.models import Invoice, Status
-from invoicing.views.scope import own
+from invoicing.views import detail
+from invoicing.views.scope import key_of, own
 from merchants import clock
 from merchants.access import MerchantRequest, needs
 
@@ -93,49 +94,42 @@ def unschedule(request: MerchantRequest, pk: int) -> HttpResponse:
 @needs("write")
 @require_http_methods(READ_OR_POST)
 def void(request: MerchantRequest, pk: int) -> HttpResponse:
-    invoice = own(request, pk)
+    """Cancel it, and when that is what was pressed, go on to the draft that replaces it."""
+    invoice, now = own(request, pk), clock.now()
+    replacing = request.method == "POST" and request.POST.get("then") == "replace"
+    if invoice.status == Status.VOID and replacing:
+        return _replacement(request, invoice)
     if invoice.status != Status.OPEN:
         words = _("%(name)s is already void.") if invoice.status == Status.VOID else _("Only an open invoice can be voided; %(name)s is not.")
         messages.info(request, words % {"name": invoice.name})
         return _page(request, invoice)
     form = VoidForm(request.POST if request.method == "POST" else None, use_required_attribute=False)
     if request.method != "POST" or not form.is_valid():
-        return render(request, "invoicing/void.html", {"nav": "invoices", "invoice": invoice, "form": form, "now": clock.now()})
+        context = {"nav": "invoices", "invoice": invoice, "form": form, "form_key": key_of(request), "now": now}
+        return render(request, "invoicing/void.html", context)
     try:
-        lifecycle.void(invoice, by=request.user, reason=form.cleaned_data["reason"], now=clock.now())
-    except lifecycle.Refused as reason:
-        messages.warning(request, str(reason))
-    else:
-        messages.success(request, _("%(name)s is void. %(payer)s is told.") % {"name": invoice.name, "payer": invoice.payer_name})
-    return _page(request, invoice)
-
-
-@needs("write")
-@require_http_methods(READ_OR_POST)
-def delete(request: MerchantRequest, pk: int) -> HttpResponse:
-    invoice = own(request, pk)
-    if not invoice.is_editable:
-        messages.info(request, _("%(name)s has been issued; it can be voided, not deleted.") % {"name": invoice.name})
-        return _page(request, invoice)
-    if request.method != "POST":
-        return render(request, "invoicing/delete.html", {"nav": "invoices", "invoice": invoice, "now": clock.now()})
-    try:
-        authoring.delete(invoice, by=request.user, now=clock.now())
+        lifecycle.void(invoice, by=request.user, reason=form.cleaned_data["reason"], now=now)
     except lifecycle.Refused as reason:
         messages.warning(request, str(reason))
         return _page(request, invoice)
-    messages.success(request, _("Deleted: %(name)s.") % {"name": invoice.name})
-    return redirect("invoices", request.merchant.slug)
+    messages.success(request, _("%(name)s is void. %(payer)s is told.") % {"name": invoice.name, "payer": invoice.payer_name})
+    return _replacement(request, invoice) if replacing else _page(request, invoice)
+
+
+def _replacement(request: MerchantRequest, invoice: Invoice) -> HttpResponse:
+    copy = duplicating.duplicate(invoice, by=request.user, form_key=key_of(request), now=clock.now())
+    messages.success(request, _("This draft replaces %(name)s once it is issued.") % {"name": invoice.name})
+    return redirect("invoice_edit", request.merchant.slug, copy.pk)
 
 
 @needs("write")
 @require_POST
 def remark(request: MerchantRequest, pk: int) -> HttpResponse:
     invoice = own(request, pk)
-    text = request.POST.get("remark", "").replace("\0", "")
+    text = request.POST.get("remark", "").replace("\0", "").replace("\r\n", "\n")  # as a browser counts it
     if len(text) > authoring.MAX_REMARK:
         messages.warning(request, _("The remark was not saved: shorten it to %(most)s characters.") % {"most": authoring.MAX_REMARK})
-        return _page(request, invoice)
+        return detail.page(request, invoice, remark=text, status=422)
     authoring.set_remark(invoice, text=text)
     messages.success(request, _("Remark saved."))
     return _page(request, invoice)

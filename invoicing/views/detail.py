@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -11,14 +12,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from invoicing import ledger, lifecycle, timeline
-from invoicing.models import Invoice, Status
+from invoicing import ledger, lifecycle, shelves, timeline
+from invoicing.models import Invoice, Occurrence, Status
 from invoicing.snapshot import Document, document
-from invoicing.views.scope import own
+from invoicing.views.scope import key_of, own
 from merchants import clock
 from merchants.access import MerchantRequest, may, needs
 from merchants.models import Event
 
+SHELVED = ("invoice.archived", "invoice.removed")
 BAR = 1000  # the width of the progress bar in its own units
 
 
@@ -42,12 +44,19 @@ def _bar(invoice: Invoice) -> Bar:
 @require_safe
 def invoice(request: MerchantRequest, pk: int) -> HttpResponse:
     found = own(request, pk)
+    return page(request, found, remark=found.remark)
+
+
+def page(request: MerchantRequest, found: Invoice, *, remark: str, status: int = 200) -> HttpResponse:
+    """The page of `found`, with `remark` in its field."""
     shown = document(found)
     may_write = may(request.membership, "write")
     deliveries = list(found.deliveries.select_related("endpoint"))  # type: ignore[attr-defined]
-    transfers = ledger.transfers(found, shown)
+    payments = ledger.payments(found, shown)
     zone = shown.time_zone  # an issued invoice keeps its own
     now = clock.now()
+    events = _events(found)
+    blockers = lifecycle.blockers(found, now) if found.status in (Status.DRAFT, Status.MISSED) and may_write else []
     context: dict[str, Any] = {
         "nav": "invoices",
         "now": now,
@@ -56,23 +65,42 @@ def invoice(request: MerchantRequest, pk: int) -> HttpResponse:
         "zone": zone,
         "lines": list(found.lines.all()),
         "attachments": list(found.attachments.all()),
-        "transfers": transfers,
-        "rates": ledger.rates(transfers),
+        "payments": payments,
+        "rates": ledger.rates(payments),
         "messages_sent": ledger.messages(deliveries, zone=zone),
-        "timeline": _timeline(found, deliveries, zone),
+        "timeline": timeline.entries(events, deliveries, payer=found.payer_name, payer_email=found.payer_email, zone=zone),
+        "shelved_at": next((event.at for event in events if event.kind in SHELVED), None),
+        "stale_link_at": _stale_link_at(found, events, deliveries),
+        "occurrence": Occurrence.objects.filter(invoice=found).select_related("schedule").first(),
         "bar": _bar(found),
         "tokens": _tokens(shown),
         "may_write": may_write,
+        "may_money": may(request.membership, "money"),
         # The link opens the payer's pages: members who may not write do not get it.
         "pay_link": _pay_link(found) if may_write and found.status in (Status.OPEN, Status.PAID) else "",
-        "blockers": lifecycle.blockers(found, now) if found.status in (Status.DRAFT, Status.MISSED) and may_write else [],
+        "blockers": blockers,
+        "can_publish": may_write and found.status in (Status.DRAFT, Status.MISSED) and not blockers,
+        "has_money": found.is_issued and shelves.has_money(found),
+        "form_key": key_of(request),
+        "remark": remark,
     }
-    return render(request, "invoicing/detail.html", context)
+    return render(request, "invoicing/detail.html", context, status=status)
 
 
-def _timeline(invoice: Invoice, deliveries: list[Any], zone: str) -> list[timeline.Entry]:
-    events = Event.objects.filter(merchant_id=invoice.merchant_id, subject_kind="invoice", subject_id=invoice.pk).order_by("-id")
-    return timeline.entries(events, deliveries, payer=invoice.payer_name, payer_email=invoice.payer_email, zone=zone)
+def _events(invoice: Invoice) -> list[Event]:
+    """What happened to it, the latest first."""
+    return list(Event.objects.filter(merchant_id=invoice.merchant_id, subject_kind="invoice", subject_id=invoice.pk).order_by("-id"))
+
+
+def _stale_link_at(invoice: Invoice, events: list[Event], deliveries: list[Any]) -> datetime | None:
+    """When its link was replaced, if no mail has taken the new one to the payer since; a mail gets its links as it leaves."""
+    replaced = next((event.at for event in events if event.kind == "invoice.link_replaced"), None)
+    if replaced is None or invoice.status not in (Status.OPEN, Status.PAID):
+        return None
+    mails = [mail for mail in deliveries if mail.channel == "email" and mail.recipient == invoice.payer_email]
+    if any(mail.status in ("queued", "sending") or (mail.sent_at and mail.sent_at > replaced) for mail in mails):
+        return None
+    return replaced
 
 
 def _pay_link(invoice: Invoice) -> str:
