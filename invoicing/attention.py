@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Count, Max, Min, Q
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from invoicing import pdf
-from invoicing.models import Invoice, Status
+from invoicing.models import Invoice, Occurrence, ScheduleStatus, Shelf, Status
+from invoicing.models.invoice import NEWEST
 from invoicing.money import format_minor
 from merchants import moments
 from merchants.models import Merchant
@@ -48,7 +49,13 @@ def matters(merchant: Merchant, now: datetime) -> list[Matter]:
 
 
 def _mine(merchant: Merchant, condition: Q) -> list[Invoice]:
-    return list(Invoice.objects.filter(condition, merchant=merchant).order_by("-id")[:MOST])
+    return list(Invoice.objects.filter(condition, merchant=merchant, shelf=Shelf.DESK).order_by(NEWEST)[:MOST])
+
+
+def _beside(merchant: Merchant, condition: Q, *, most: int = MOST) -> list[Invoice]:
+    """The newest invoices of which `condition` holds, which looks at rows beside them; each once."""
+    found = Invoice.objects.filter(condition, merchant=merchant).order_by().values("pk")
+    return list(Invoice.objects.filter(pk__in=found).order_by(NEWEST)[:most])
 
 
 def _page(invoice: Invoice, merchant: Merchant) -> str:
@@ -75,10 +82,32 @@ def missed(merchant: Merchant, now: datetime) -> Iterable[Matter]:
 
 
 @register
+def unsent(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """Dates of schedules that were missed, or are held; a row a schedule. Who stops one by hand has decided on them."""
+    past_due, waiting = Q(state=Occurrence.State.MISSED), Q(state=Occurrence.State.HELD)
+    stuck = Occurrence.objects.filter(past_due | waiting, schedule__merchant=merchant).exclude(schedule__status=ScheduleStatus.STOPPED)
+    rows = stuck.values("schedule_id", "schedule__title").annotate(
+        count=Count("id"), first=Min("planned_at"), why=Max("reason", filter=waiting), held=Count("id", filter=waiting)
+    )
+    for row in rows.order_by("-schedule_id")[:MOST]:
+        names = {"name": row["schedule__title"], "count": row["count"]}
+        planned = {"moment": moments.short(row["first"], merchant.time_zone)}
+        past = ngettext("Planned %(moment)s. Nothing is sent late.", "The first one was planned %(moment)s. Nothing is sent late.", row["count"])
+        yield Matter(
+            "calendar-x",
+            "red",
+            ngettext("An invoice of %(name)s could not be sent", "%(count)d invoices of %(name)s could not be sent", row["count"]) % names,
+            row["why"] if row["held"] else past % planned,
+            reverse("schedule", args=[merchant.slug, row["schedule_id"]]),
+            _("Look at it"),
+        )
+
+
+@register
 def held(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """Money that came and counts for nothing until somebody decides."""
     waiting = Q(transfers__is_held=True) & ~Q(transfers__status="dropped")
-    for invoice in Invoice.objects.filter(waiting, merchant=merchant).distinct().order_by("-id")[:MOST]:
+    for invoice in _beside(merchant, waiting):
         yield Matter(
             "scale",
             "amber",
@@ -99,7 +128,7 @@ def overpaid(merchant: Merchant, now: datetime) -> Iterable[Matter]:
 @register
 def underpaid(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """A part came, and nothing more is on its way."""
-    for invoice in _mine(merchant, Q(status=Status.OPEN, is_underpaid=True, pending_minor=0)):
+    for invoice in _mine(merchant, Q(status=Status.OPEN, is_underpaid=True, credited_minor__gt=0, pending_minor=0)):
         title = _("%(payer)s paid a part") % {"payer": invoice.payer_name}
         text = _("%(due)s of %(name)s still due.") % {"due": _money(invoice.due_minor, invoice), "name": invoice.name}
         yield Matter("contrast", "amber", title, text, _page(invoice, merchant), _("Look at it"))
@@ -109,7 +138,7 @@ def underpaid(merchant: Merchant, now: datetime) -> Iterable[Matter]:
 def taken_back(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """The network dropped a payment, and the invoice is open without it."""
     without = Q(status=Status.OPEN, transfers__status="dropped", pending_minor=0)
-    for invoice in Invoice.objects.filter(without, merchant=merchant).distinct().order_by("-id")[:MOST]:
+    for invoice in _beside(merchant, without):
         text = _("%(name)s is open again. Often the payment comes back in a later block.") % {"name": invoice.name}
         yield Matter("undo-2", "amber", _("The network took a payment back"), text, _page(invoice, merchant), _("Look at it"))
 
@@ -128,7 +157,7 @@ def void_with_money(merchant: Merchant, now: datetime) -> Iterable[Matter]:
 @register
 def undelivered(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """Messages that were given up on and not sent again since; one row an invoice, however many."""
-    failed = Invoice.objects.filter(merchant=merchant, deliveries__status="failed").order_by("-id").distinct()[: MOST * 5]
+    failed = _beside(merchant, Q(deliveries__merchant=merchant, deliveries__status="failed"), most=MOST * 5)
     invoices = {invoice.pk: invoice for invoice in failed}
     if not invoices:
         return

@@ -1,4 +1,4 @@
-"""The transfers and messages of one invoice, as rows to read. Floors above are only looked at, through relations."""
+"""The payments and messages of one invoice, as rows to read. Floors above are only looked at, through relations."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ SENDABLE = ("failed", "sent", "cancelled")  # what 'send again' is offered for
 class Row:
     """A transfer. `asset` is the frozen dict of the invoice, or None when it was paid in something else."""
 
+    is_recorded = False
+
     pk: int
     is_held: bool
     asset: dict[str, Any] | None
@@ -38,14 +40,59 @@ class Row:
     rate: str
 
 
-def transfers(invoice: Invoice, document: Document) -> list[Row]:
-    """Newest first. What was dropped stays in the list, and says so."""
-    return [_row(transfer, document) for transfer in invoice.transfers.order_by("-id")]  # type: ignore[attr-defined]
+@dataclass(frozen=True)
+class Recorded:
+    """A payment that a member wrote down. `seen_at` is when the money came, as they said."""
+
+    is_recorded = True
+    rate = ""
+
+    pk: int
+    way: str
+    who: str  # empty when their account is gone
+    seen_at: datetime
+    icon: str
+    tone: str
+    state: str
+    is_counted: bool
+    credit_minor: int
+    note: str  # the team's own
 
 
-def rates(rows: list[Row]) -> list[str]:
+def payments(invoice: Invoice, document: Document) -> list[Row | Recorded]:
+    """Transfers and payments recorded by hand, newest first. What was dropped or reversed stays in the list, and says so."""
+    found: list[Row | Recorded] = [_row(transfer, document) for transfer in invoice.transfers.order_by("-id")]  # type: ignore[attr-defined]
+    recorded = invoice.recorded_payments.select_related("recorded_by", "reversed_by").order_by("-id")  # type: ignore[attr-defined]
+    found += [_recorded(payment, document) for payment in recorded]
+    return sorted(found, key=lambda row: row.seen_at, reverse=True)
+
+
+def rates(rows: list[Row | Recorded]) -> list[str]:
     """Each rate that a row was counted at, once, in their order."""
     return list(dict.fromkeys(row.rate for row in rows if row.rate))
+
+
+def _recorded(payment: Any, document: Document) -> Recorded:
+    is_counted = payment.reversed_at is None
+    return Recorded(
+        pk=payment.pk,
+        way=payment.get_way_display(),
+        who=payment.recorded_by.display_name if payment.recorded_by else "",
+        seen_at=payment.paid_at,
+        icon="circle-check" if is_counted else "undo-2",
+        tone="green" if is_counted else "grey",
+        state=_("Recorded") if is_counted else _reversal(payment, document.time_zone),
+        is_counted=is_counted,
+        credit_minor=payment.amount_minor,
+        note=payment.note,
+    )
+
+
+def _reversal(payment: Any, zone: str) -> str:
+    when = moments.short(payment.reversed_at, zone)
+    if payment.reversed_by is None:
+        return _("Reversed %(when)s") % {"when": when}
+    return _("Reversed by %(who)s, %(when)s") % {"who": payment.reversed_by.display_name, "when": when}
 
 
 def _row(transfer: Any, document: Document) -> Row:

@@ -15,7 +15,7 @@ from invoicing.models import Invoice, Status
 from invoicing.pdf.paper import number_of
 from invoicing.snapshot import Document, document
 from payments import quotes
-from payments.models import Quote
+from payments.models import Quote, RecordedPayment
 from payments.slips import Asked, Received, asset_of
 
 
@@ -54,6 +54,7 @@ class Situation:
     asked: Asked | None  # the quote on the page: live, or the one that ended
     latest: Quote | None  # the newest of all, whatever became of it
     received: list[Received]
+    recorded: list[RecordedPayment]  # by hand, and not reversed
     rest_minor: int  # what the payer is still asked for; 0 when what is on its way covers it
     now: datetime
 
@@ -124,6 +125,7 @@ class Situation:
                 transfer.is_late,
                 transfer.block_height,
             ]
+        said += [(payment.pk, payment.amount_minor) for payment in self.recorded]
         return f'"{hashlib.sha256(repr(said).encode()).hexdigest()[:32]}"'
 
 
@@ -132,11 +134,12 @@ def situation(invoice: Invoice, *, now: datetime, choosing: bool = False) -> Sit
     shown = document(invoice)
     transfers = list(invoice.transfers.select_related("quote").order_by("id"))
     received = [Received(transfer, asset_of(shown, transfer.asset_id), shown, now) for transfer in transfers]
+    recorded = list(invoice.recorded_payments.filter(reversed_at=None).order_by("paid_at", "id"))
     latest = quotes.latest(invoice)
     rest = invoice.due_minor if invoice.due_minor > invoice.tolerance_minor else 0
     stage, quote = _stage(invoice, received, latest=latest, rest=rest, choosing=choosing, now=now)
     asked = Asked(quote, asset_of(shown, quote.asset_id), shown, now) if quote else None
-    return Situation(stage, invoice, shown, asked, latest, received, rest, now)
+    return Situation(stage, invoice, shown, asked, latest, received, recorded, rest, now)
 
 
 def _stage(

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from invoicing import facts, lifecycle, snapshot
+from invoicing import facts, lifecycle, shelves, snapshot
 from invoicing.lifecycle import Money
 from invoicing.models import Invoice, Status
 from invoicing.money import ceil_ratio, digits, plain
@@ -20,7 +20,7 @@ from merchants.assets import UnknownAsset
 from merchants.events import record
 from merchants.models import User
 from payments import quotes
-from payments.models import Transfer
+from payments.models import RecordedPayment, Transfer
 
 OVER_E4 = 5_000  # 0.5 %: less than this too much is not called overpaid
 SCALE = 10**6
@@ -28,7 +28,8 @@ SCALE = 10**6
 
 @dataclass(frozen=True)
 class Counted:
-    """What one transfer brings to the sum. `unit_minor` is what its asset's payable unit is worth, rounded up."""
+    """What one payment brings to the sum. `unit_minor` is what its asset's payable unit is worth, rounded up; 0 for money
+    that was recorded by hand."""
 
     minor: int
     is_final: bool
@@ -72,10 +73,11 @@ def reconsider(invoice_id: int, *, now: datetime) -> Invoice:
         return settle(lifecycle.locked(invoice_id), now=now)
 
 
-def settle(invoice: Invoice, *, now: datetime) -> Invoice:
-    """`reconsider` for an invoice that is already locked in this transaction."""
+def settle(invoice: Invoice, *, now: datetime, because: str = "") -> Invoice:
+    """`reconsider` for an invoice that is already locked in this transaction. `because` is told with a reopening."""
     was_over, was_under, had = invoice.is_overpaid, invoice.is_underpaid, invoice.credited_minor
-    invoice = lifecycle.account(invoice, _money(invoice), now=now)
+    invoice = lifecycle.account(invoice, _money(invoice), now=now, because=because)
+    shelves.bring_back(invoice, now=now)
     quotes.close_stale(invoice)
     if invoice.is_overpaid and not was_over:
         tell("payment.overpaid", invoice, now=now)
@@ -88,17 +90,30 @@ def settle(invoice: Invoice, *, now: datetime) -> Invoice:
 def _money(invoice: Invoice) -> Money:
     counting = Transfer.objects.filter(invoice=invoice, credit_minor__isnull=False).exclude(status=Transfer.State.DROPPED)
     counted = [_counted(transfer, invoice.currency) for transfer in counting]
+    recorded = RecordedPayment.objects.filter(invoice=invoice, reversed_at=None).values_list("amount_minor", flat=True)
+    counted += [Counted(minor, is_final=True, is_late=False, unit_minor=0) for minor in recorded]
     return add_up(counted, total_minor=invoice.total_minor, tolerance_minor=invoice.tolerance_minor)
 
 
-def tell(kind: str, invoice: Invoice, *, now: datetime, transfer: Transfer | None = None, by: User | None = None) -> None:
-    """Record a payment event about `invoice`, with the transfer it is about and the member who did it.
+def tell(
+    kind: str,
+    invoice: Invoice,
+    *,
+    now: datetime,
+    transfer: Transfer | None = None,
+    payment: RecordedPayment | None = None,
+    by: User | None = None,
+) -> None:
+    """Record a payment event about `invoice`, with the transfer or recorded payment it is about and the member who did it.
 
-    The invoice is told with this transfer already in its sums, though `settle` writes them only after the event.
+    The invoice is told with this money already in its sums, though `settle` writes them only after the event.
     """
-    about: dict[str, object] = {"invoice": facts.of_invoice(invoice if transfer is None else _with_money(invoice))}
+    is_about_all = transfer is None and payment is None
+    about: dict[str, object] = {"invoice": facts.of_invoice(invoice if is_about_all else _with_money(invoice))}
     if transfer is not None:
         about["transfer"] = facts_of(transfer, invoice)
+    if payment is not None:
+        about["payment"] = facts_of_recorded(payment, invoice)
     record(kind, merchant=invoice.merchant, subject=invoice, now=now, by=by, facts=about)
 
 
@@ -128,4 +143,14 @@ def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:
         "rate_source": transfer.credit_source or None,
         "late": transfer.is_late,
         "held": transfer.is_held,
+    }
+
+
+def facts_of_recorded(payment: RecordedPayment, invoice: Invoice) -> dict[str, object]:
+    """A payment recorded by hand in an event. Its note is the team's own and is told to nobody else."""
+    return {
+        "id": payment.pk,
+        "way": payment.way,
+        "amount": plain(payment.amount_minor, digits(invoice.currency)),
+        "paid_at": facts.moment(payment.paid_at),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from invoicing import search
 from invoicing.models import Invoice
 from invoicing.money import digits
 from merchants import assets
@@ -75,6 +76,7 @@ def _first_seen(invoice: Invoice, sighting: Sighting, address: ReceiveAddress, n
         is_late=decided.is_late,
         is_held=decided.is_held,
     )
+    search.note(invoice, transfer.txid)
     settlement.tell("payment.detected", invoice, now=now, transfer=transfer)
     if decided.is_late or decided.is_held:
         settlement.tell("payment.late", invoice, now=now, transfer=transfer)

@@ -13,4 +13,7 @@ public_patterns = [
 
 merchant_patterns = [
     path("transfers/<int:pk>/decide/", desk.decide, name="transfer_decide"),
+    path("invoices/<int:pk>/payments/record/", desk.record, name="payment_record"),
+    path("invoices/<int:pk>/payments/<int:payment_id>/reverse/", desk.reverse, name="payment_reverse"),
+    path("payments/csv/", desk.payments_csv, name="payments_csv"),
 ]

@@ -1,36 +1,136 @@
-"""The first page: the few figures that matter, what needs a hand, and the first steps of a new business."""
+"""The first page: the few figures that matter, what came, what needs a hand, and the first steps of a new business."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
-from invoicing import attention, queries
-from invoicing.models import Invoice, Status
+from invoicing import attention, chart, overview_figures, timeline
+from invoicing.models import Invoice, Shelf
+from invoicing.models.invoice import NEWEST
+from invoicing.overview_figures import RANGES, USUAL
 from merchants import clock
 from merchants.access import MerchantRequest, may, needs
+from merchants.models import Event, Merchant
 
 SHORT = 5
+EVENTS = 6
+SIZES = (("wide", 560, 236), ("narrow", 330, 220))  # the second is for phones, where the first one's words would be too small
+TOTAL = "total"
 
 
 @needs("see")
 @require_safe
 def overview(request: MerchantRequest) -> HttpResponse:
-    now = clock.now()
-    mine = Invoice.objects.filter(merchant=request.merchant)
-    latest = list(mine.order_by("-id")[:SHORT])
+    now, merchant = clock.now(), request.merchant
+    latest = list(Invoice.objects.filter(merchant=merchant, shelf=Shelf.DESK).order_by(NEWEST)[:SHORT])
+    sendings = overview_figures.sendings(merchant, now)
     context = {
         "nav": "overview",
         "now": now,
-        "month_before": queries.month_starts(now, request.merchant.time_zone)[1],
-        "sums": queries.overview_sums(request.merchant, now),
-        "matters": attention.matters(request.merchant, now),
+        "month_before": overview_figures.month_starts(now, merchant.time_zone)[1],
+        "sums": overview_figures.sums(merchant, now, sendings=sendings),
+        "matters": attention.matters(merchant, now),
         "latest": latest,
-        "going_out": mine.filter(status=Status.SCHEDULED).order_by("issue_at", "id")[:SHORT],
+        "going_out": sendings[:SHORT],
+        "income": _income(request, now),
+        "events": _events(merchant),
         "first_name": request.user.display_name.split()[0],
-        "is_new": not latest,
+        "is_new": not latest and not sendings,
         "may_write": may(request.membership, "write"),
         "may_profile": may(request.membership, "profile"),
     }
     return render(request, "invoicing/overview.html", context)
+
+
+# --- money received -----------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Choice:
+    """A link that shows the chart another way."""
+
+    word: Any
+    query: str
+    is_on: bool
+
+
+def _income(request: MerchantRequest, now: datetime) -> dict[str, Any]:
+    """The chart, its table, and the links that change it: ?range=, ?by=asset, ?currency=."""
+    merchant, language = request.merchant, get_language() or "en"
+    chosen = request.GET.get("range", "")
+    chosen = chosen if chosen in RANGES else USUAL
+    spans = overview_figures.spans(chosen, now, merchant.time_zone, language)
+    found = overview_figures.income(merchant, since=spans[0].start, now=now)
+    currencies = sorted({row.currency for row in found if row.minor}, key=lambda code: (code != merchant.currency, code))
+    currency = request.GET.get("currency", "")
+    currency = currency if currency in currencies else next(iter(currencies), merchant.currency)
+    by_asset = request.GET.get("by") == "asset"
+    columns = overview_figures.columns(found, spans, currency=currency)
+    series = overview_figures.series_of(columns)
+
+    def query(**changes: str) -> str:
+        given = {"range": chosen, "by": "asset" if by_asset else "", "currency": currency} | changes
+        usual = {"range": USUAL, "by": "", "currency": next(iter(currencies), merchant.currency)}
+        return "?" + urlencode({name: value for name, value in given.items() if value != usual[name]})
+
+    return {
+        "currency": currency,
+        "range_words": RANGES[chosen],
+        "is_by_asset": by_asset,
+        "series": series,
+        "rows": [(column, [column.values.get(row.key, 0) for row in series]) for column in columns],
+        "total_minor": sum(column.total for column in columns),
+        "best": max(columns, key=lambda column: column.total),
+        "last": columns[-1],
+        "drawings": _drawings(columns, series, by_asset=by_asset, currency=currency, language=language),
+        "ranges": [Choice(word, query(range=key), key == chosen) for key, word in RANGES.items()],
+        "currencies": [Choice(code, query(currency=code), code == currency) for code in currencies] if len(currencies) > 1 else [],
+        "total_query": query(by=""),
+        "asset_query": query(by="asset"),
+    }
+
+
+def _drawings(
+    columns: list[chart.Column], series: Sequence[overview_figures.Series], *, by_asset: bool, currency: str, language: str
+) -> list[tuple[str, chart.Drawing]]:
+    """The same chart in two sizes. In total, a bar is one piece; the last, which is not over, is told apart."""
+    order = [f"series--{row.colour}" for row in series]
+    colours = {row.key: f"series--{row.colour}" for row in series}
+    if by_asset:
+        shown = [chart.Column(column.name, column.tick, _coloured(column, colours)) for column in columns]
+    else:
+        order = ["bar", "bar-now"]
+        last = columns[-1]
+        shown = [chart.Column(column.name, column.tick, {"bar-now" if column is last else "bar": column.total}) for column in columns]
+    order = list(dict.fromkeys(order))
+    return [(name, chart.draw(shown, order, currency=currency, language=language, width=width, height=height)) for name, width, height in SIZES]
+
+
+def _coloured(column: chart.Column, colours: dict[str, str]) -> dict[str, int]:
+    """The column's money by colour; tokens that share one are one piece."""
+    found: dict[str, int] = {}
+    for key, minor in column.values.items():
+        if minor:
+            found[colours[key]] = found.get(colours[key], 0) + minor
+    return found
+
+
+# --- latest events ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Told:
+    entry: timeline.Entry
+    invoice: Invoice | None  # None: it was deleted
+
+
+def _events(merchant: Merchant) -> list[Told]:
+    """The newest events about invoices, as sentences: two queries."""
+    events = list(Event.objects.filter(merchant=merchant, subject_kind="invoice").order_by("-id")[:EVENTS])
+    invoices = Invoice.objects.filter(merchant=merchant).in_bulk({event.subject_id for event in events})
+    return [Told(timeline.entry(event, zone=merchant.time_zone), invoices.get(event.subject_id)) for event in events]

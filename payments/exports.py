@@ -1,0 +1,86 @@
+"""Payments as CSV: one row per transfer and per payment recorded by hand, newest first, of the invoices that a filter shows.
+
+Figures are the stored ones: all digits of the asset's own decimals, the rate as it was locked, the value that was credited.
+What was dropped or reversed is listed, and has no value; neither has what is held for a decision.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.utils.translation import gettext as _
+
+from invoicing import exports
+from invoicing.filters import Filter
+from invoicing.models import Invoice
+from invoicing.money import digits, plain
+from invoicing.snapshot import document
+from merchants.models import Merchant
+from payments.models import RecordedPayment, Transfer
+from payments.slips import asset_of
+
+
+def payments_csv(merchant: Merchant, asked: Mapping[str, str], *, now: datetime) -> StreamingHttpResponse:
+    """The file for the list's filter in `asked` (a query string): two queries, however long it is."""
+    found, _notices = Filter.read(asked, merchant=merchant)
+    name = exports.file_name("payments", merchant, now)
+    return exports.stream(name, header(), rows(found.apply(merchant, now), zone=merchant.time_zone))
+
+
+def header() -> list[str]:
+    return [
+        *(_("Received"), _("Kind"), _("State"), _("Asset"), _("Network"), _("Asset ID"), _("Amount"), _("Rate"), _("Rate source"), _("Rate time")),
+        *(_("Value"), _("Currency"), _("Credit reason"), _("Late"), _("Transaction"), _("Block time"), _("Final"), _("Way")),
+        *(_("Invoice"), _("Title"), _("Payer")),
+    ]
+
+
+def rows(invoices: QuerySet[Invoice], *, zone: str) -> Iterator[list[str]]:
+    """The cells of every payment of `invoices`, by when it was first seen, or came. Times are of `zone`, with their offset."""
+    ids = invoices.order_by().values("pk")
+    transfers = Transfer.objects.filter(invoice__in=ids).select_related("invoice").order_by("-first_seen_at", "-id")
+    recorded = RecordedPayment.objects.filter(invoice__in=ids).select_related("invoice").order_by("-paid_at", "-id")
+    streams = (
+        ((row.first_seen_at, _of_transfer(row, row.invoice, zone)) for row in transfers.iterator(exports.CHUNK) if row.invoice),
+        ((row.paid_at, _of_recorded(row, row.invoice, zone)) for row in recorded.iterator(exports.CHUNK)),
+    )
+    for _at, cells in heapq.merge(*streams, key=lambda row: row[0], reverse=True):
+        yield cells
+
+
+def _of_transfer(transfer: Transfer, invoice: Invoice, zone: str) -> list[str]:
+    asset = asset_of(document(invoice), transfer.asset_id)
+    is_counted = transfer.status != Transfer.State.DROPPED and transfer.credit_minor is not None
+    return [
+        exports.moment(transfer.first_seen_at, zone),
+        _("transfer"),
+        str(Transfer.State(transfer.status).label),
+        *(asset["symbol"], asset["network"], transfer.asset_id, plain(transfer.amount_units, asset["decimals"])),
+        *(transfer.credit_rate, transfer.credit_source, exports.moment(transfer.credit_rate_at, zone)),
+        plain(transfer.credit_minor or 0, digits(invoice.currency)) if is_counted else "",
+        *(invoice.currency, transfer.credit_reason, _("yes") if transfer.is_late else ""),
+        *(transfer.txid, exports.moment(transfer.block_at, zone), exports.moment(transfer.final_at, zone), ""),
+        *_of_invoice(invoice),
+    ]
+
+
+def _of_recorded(payment: RecordedPayment, invoice: Invoice, zone: str) -> list[str]:
+    is_counted = payment.reversed_at is None
+    return [
+        exports.moment(payment.paid_at, zone),
+        _("recorded by hand"),
+        _("final") if is_counted else _("reversed"),
+        *("", "", "", "", "", "", ""),
+        plain(payment.amount_minor, digits(invoice.currency)) if is_counted else "",
+        *(invoice.currency, "", "", "", "", ""),
+        str(RecordedPayment.Way(payment.way).label),
+        *_of_invoice(invoice),
+    ]
+
+
+def _of_invoice(invoice: Invoice) -> list[str]:
+    return [exports.guarded(invoice.number), exports.guarded(invoice.title), exports.guarded(invoice.payer_name)]
