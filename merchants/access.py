@@ -29,6 +29,8 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "own": frozenset({OWNER}),  # wallets, endpoints and secrets, limits, team
 }
 
+USED_LAST = "merchant"  # in the session: the slug of the business whose page was opened last
+
 
 class MerchantRequest(HttpRequest):
     """A request to a page under `/m/<merchant>/`, for type checkers."""
@@ -79,4 +81,6 @@ class MerchantFromPath:
         if not may(membership, right):
             told = {"role": membership.get_role_display(), "name": membership.merchant.name}
             raise PermissionDenied(_("Your role here is %(role)s; this needs more. Ask an owner of %(name)s.") % told)
+        if request.method == "GET" and request.session.get(USED_LAST) != slug:
+            request.session[USED_LAST] = slug
         return None

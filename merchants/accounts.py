@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import css_inline
 from allauth.account.adapter import DefaultAccountAdapter
@@ -16,14 +17,16 @@ from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django import forms
 from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
 from django.utils.translation import gettext_lazy as _
 
-from merchants import secrets
-from merchants.models import User
+from merchants import clock, secrets, team
+from merchants.models import Invitation, User
 
 INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 # A paragraph such as "Confirm this address:" with a link on its second line becomes a button.
@@ -33,6 +36,16 @@ LINK = re.compile(r"(?P<label>[^\n]+):\n(?P<link>https?://\S+)\Z")
 def sign_up_is_open() -> bool:
     """Open for the first user of an installation; after that only where the operator opens it."""
     return bool(settings.SIGNUP_OPEN) or not User.objects.exists()
+
+
+def invitation_of(request: HttpRequest) -> Invitation | None:
+    """The open invitation that this page of allauth goes back to: who comes from its link has been invited by an owner."""
+    back = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME) or ""
+    try:
+        found = resolve(urlsplit(back).path)
+    except (Resolver404, ValueError):
+        return None
+    return team.from_token(found.kwargs["token"], clock.now()) if found.url_name == "invitation" else None
 
 
 def sign_up(_request: HttpRequest) -> dict[str, Any]:
@@ -56,7 +69,12 @@ class AccountAdapter(DefaultAccountAdapter):
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return sign_up_is_open()
+        return sign_up_is_open() or invitation_of(request) is not None
+
+    def is_email_verified(self, request: HttpRequest, email: str) -> bool:
+        """Also an address whose own invitation was opened: that link has been mailed nowhere else."""
+        invitation = invitation_of(request)
+        return bool(invitation and invitation.email == email.lower()) or super().is_email_verified(request, email)
 
     def render_mail(
         self, template_prefix: str, email: str | list[str], context: dict[str, Any], headers: dict[str, str] | None = None

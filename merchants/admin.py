@@ -7,7 +7,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from merchants import clock, profile
-from merchants.models import Event, Membership, Merchant, User
+from merchants.models import Event, Invitation, Membership, Merchant, NumberSegment, User
 from merchants.operators import OperatorAdmin, OperatorInline
 
 
@@ -18,6 +18,24 @@ class MembershipInline(OperatorInline):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("user", "merchant")
+
+
+class InvitationInline(OperatorInline):
+    model = Invitation
+    fields = ("email", "role", "invited_by", "created_at", "expires_at", "accepted_at", "withdrawn_at")  # never the nonce
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("merchant", "invited_by")
+
+
+class NumberSegmentInline(OperatorInline):
+    model = NumberSegment
+    fields = ("prefix", "first", "before", "started_at", "started_by")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("merchant", "started_by")
 
 
 @admin.register(User)
@@ -48,7 +66,7 @@ class MerchantAdmin(OperatorAdmin):
         *("due_after_days", "tolerance_e4", "late_policy", "accepted_assets", "number_prefix", "next_number", "created_at"),
     )
     changeable = frozenset({"name", "email", "time_zone", "daily_mail_limit"})
-    inlines = (MembershipInline,)
+    inlines = (MembershipInline, InvitationInline, NumberSegmentInline)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [name for name in self.fields if name not in self.changeable]

@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account import forms
+from allauth.core import context
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+
+from merchants import accounts
 
 NO_ADDRESS = _("This is not an email address. Write it like name@example.com.")
 
@@ -38,7 +42,21 @@ class LoginForm(Plain, forms.LoginForm):
 
 
 class SignupForm(Plain, forms.SignupForm):
-    pass
+    """Who comes by an invitation signs up with the address it was sent to."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invitation = accounts.invitation_of(context.request)
+        if self.invitation:
+            field = self.fields["email"]
+            field.initial = self.initial["email"] = self.invitation.email
+            field.help_text = _("The invitation is for this address.")
+
+    def clean_email(self) -> str:
+        email = str(super().clean_email())
+        if self.invitation and email.lower() != self.invitation.email:
+            raise ValidationError(_("The invitation is for %(email)s. Sign up with that address.") % {"email": self.invitation.email})
+        return email
 
 
 class ChangePasswordForm(Plain, forms.ChangePasswordForm):

@@ -8,9 +8,9 @@ from typing import Any
 from django.db import transaction
 
 from merchants.events import record
-from merchants.models import Merchant, User
+from merchants.models import LatePolicy, Merchant, Role, User
 
-# What may be changed after founding. Never is_test, the slug, numbering or a secret.
+# What may be changed after founding. Never is_test, the slug, numbering or a secret; the late policy has its own door below.
 CHANGEABLE = frozenset(
     {
         "name",
@@ -40,7 +40,7 @@ def change(merchant: Merchant, *, values: dict[str, Any], by: User, now: datetim
     if unknown := set(values) - CHANGEABLE:
         raise KeyError(", ".join(sorted(unknown)))
     with transaction.atomic():
-        held = Merchant.objects.select_for_update().get(pk=merchant.pk)
+        held = _locked(merchant)
         changed = sorted(name for name, value in values.items() if getattr(held, name) != value)
         if not changed:
             return []
@@ -50,3 +50,25 @@ def change(merchant: Merchant, *, values: dict[str, Any], by: User, now: datetim
         held.save(update_fields=changed)
         record("merchant.changed", merchant=held, subject=held, now=now, by=by, facts={"fields": changed})
     return changed
+
+
+def set_late_policy(merchant: Merchant, *, policy: str, by: User, now: datetime) -> bool:
+    """What late payments of invoices issued from now on count for; whether that is a change. An owner's to decide:
+    the event says who the owners are, and each of them is mailed."""
+    new = LatePolicy(policy)
+    with transaction.atomic():
+        held = _locked(merchant)
+        was = held.late_policy
+        if was == new:
+            return False
+        held.late_policy = merchant.late_policy = new
+        held.save(update_fields=["late_policy"])
+        owners = list(held.memberships.filter(role=Role.OWNER).order_by("id").values_list("user__email", flat=True))
+        facts = {"fields": ["late_policy"], "was": was, "late_policy": new.value, "business": held.name, "who": by.display_name, "owners": owners}
+        record("merchant.changed", merchant=held, subject=held, now=now, by=by, facts=facts)
+    return True
+
+
+def _locked(merchant: Merchant) -> Merchant:
+    """The merchant's row, held to the end of the transaction. Not FOR UPDATE: other workers insert rows that refer to it."""
+    return Merchant.objects.select_for_update(no_key=True).get(pk=merchant.pk)

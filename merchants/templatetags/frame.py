@@ -25,21 +25,48 @@ class Room:
     word: str | Promise
     icon: str
     right: str
+    otherwise: str = ""  # the URL's name for a member without that right; such a room is not shown to them when it is empty
 
 
 # The left navigation, from the top.
 ROOMS = (
     Room("overview", _("Overview"), "layout-dashboard", "see"),
     Room("invoices", _("Invoices"), "file-text", "see"),
+    Room("schedules", _("Recurring"), "repeat", "see"),
+    Room("payers", _("Payers"), "users", "see"),
     Room("developers", _("Developers"), "code", "see"),
-    Room("settings", _("Settings"), "settings", "profile"),
+    Room("settings", _("Settings"), "settings", "profile", otherwise="settings_team"),
+)
+
+
+# The pages of the settings: the name of the URL, the word on the tab, the right it needs.
+TABS = (
+    ("settings", _("Business"), "profile"),
+    ("settings_look", _("Branding"), "profile"),
+    ("settings_invoices", _("Invoices"), "profile"),
+    ("settings_tokens", _("Payments"), "profile"),
+    ("settings_team", _("Team"), "see"),
 )
 
 
 @register.simple_tag(takes_context=True)
 def rooms(context: RequestContext) -> list[Room]:
     """The rooms that this member may enter."""
-    return [room for room in ROOMS if may(context["request"].membership, room.right)]
+    member = context["request"].membership
+    return [room for room in ROOMS if room.otherwise or may(member, room.right)]
+
+
+@register.simple_tag(takes_context=True)
+def door(context: RequestContext, room: Room) -> str:
+    """The way into a room, for this member."""
+    request = context["request"]
+    return reverse(room.key if may(request.membership, room.right) else room.otherwise, args=[request.merchant.slug])
+
+
+@register.simple_tag(takes_context=True)
+def settings_tabs(context: RequestContext) -> list[tuple[str, str | Promise]]:
+    """The pages of the settings that this member may open: the name of the URL and the word on the tab."""
+    return [(name, word) for name, word, right in TABS if may(context["request"].membership, right)]
 
 
 @register.simple_tag

@@ -10,18 +10,21 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from merchants import clock, onboarding
-from merchants.forms import WelcomeForm
+from merchants.access import USED_LAST
+from merchants.forms.welcome import WelcomeForm
 from merchants.models import User
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """To sign-in, to the overview of the business joined first, to an operator's own pages, or to a new business's first page."""
+    """To sign-in, to the overview of the business used last here or else joined first, to an operator's own pages, or to
+    a new business's first page."""
     if not request.user.is_authenticated:
         return redirect("account_login")
-    first = request.user.memberships.select_related("merchant").order_by("id").first()
-    if first:
-        return redirect("overview", first.merchant.slug)
+    slugs = list(request.user.memberships.order_by("id").values_list("merchant__slug", flat=True))
+    if slugs:
+        used = request.session.get(USED_LAST)
+        return redirect("overview", used if used in slugs else slugs[0])
     return redirect("admin:index" if request.user.is_staff else "welcome")
 
 

@@ -18,8 +18,13 @@ const textOn = (ratio) => {
 for (const form of document.querySelectorAll("[data-brand]")) {
   const input = form.querySelector("[data-brand-input]");
   const verdict = form.querySelector("[data-brand-verdict]");
+  const buttons = form.querySelectorAll("[data-brand-color]");
+  const mark = (color) => {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.brandColor === color.toUpperCase()));
+  };
   const paint = () => {
     const color = input.value.trim();
+    mark(color);
     if (!/^#[0-9a-f]{6}$/i.test(color)) return;
     const ratio = contrastWithWhite(color);
     const text = textOn(ratio);
@@ -36,7 +41,8 @@ for (const form of document.querySelectorAll("[data-brand]")) {
   };
   input.addEventListener("input", paint);
   form.querySelector("[data-brand-colors]").hidden = false;
-  for (const button of form.querySelectorAll("[data-brand-color]")) {
+  mark(input.value.trim());
+  for (const button of buttons) {
     button.addEventListener("click", () => {
       input.value = button.dataset.brandColor;
       paint();

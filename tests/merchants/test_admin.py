@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from invoicing.models import Invoice, Payer, Rendering
-from merchants import secrets
+from merchants import secrets, team
 from merchants.models import Event, Membership, Merchant, User
 from notifications.models import Attempt, Delivery, Endpoint
 from payments import quotes
@@ -197,8 +197,8 @@ def test_what_is_only_shown_cannot_be_posted(desk, model):
     assert model.objects.filter(pk=row.pk).values().get() == before
 
 
-def no_rows(prefix: str) -> dict[str, str]:
-    return {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}
+def no_rows(*prefixes: str) -> dict[str, str]:
+    return {f"{prefix}-{count}_FORMS": "0" for prefix in prefixes for count in ("TOTAL", "INITIAL")}
 
 
 def test_a_user_can_be_closed_and_made_staff_and_nothing_else(desk):
@@ -215,7 +215,8 @@ def test_a_merchant_changes_through_its_own_door_and_stays_a_test_for_ever(desk,
     merchant = make_merchant()
     fields = {"name": "Harbour & Pine", "email": "new@harbourpine.example", "time_zone": "Europe/Lisbon", "daily_mail_limit": "20"}
     taken = {"is_test": "", "slug": "taken", "accepted_assets": "[]", "next_number": "900", "late_policy": "hold"}
-    assert desk.post(url(Merchant, "change", merchant.pk), fields | taken | no_rows("memberships")).status_code == 302
+    posted = fields | taken | no_rows("memberships", "invitations", "number_segments")
+    assert desk.post(url(Merchant, "change", merchant.pk), posted).status_code == 302
     merchant.refresh_from_db()
     assert (merchant.email, merchant.daily_mail_limit) == ("new@harbourpine.example", 20)
     assert (merchant.is_test, merchant.slug, merchant.next_number, merchant.late_policy) == (True, "harbour-pine", 1, "rate")
@@ -262,3 +263,11 @@ def test_a_block_is_mined_on_the_sandbox(desk):
     page = act(desk, SandboxBlock, "mine", block)
     assert SandboxBlock.objects.count() == 2
     assert f"Block {block.height + 1} is mined." in page
+
+
+def test_an_invitation_is_shown_without_what_opens_it(desk, merchant, owner):
+    invitation = team.invite(merchant, email="rui@harbourpine.example", role="viewer", by=owner, now=NOW)
+    page = desk.get(url(Merchant, "change", merchant.pk)).content.decode()
+    assert "rui@harbourpine.example" in page
+    assert invitation.nonce not in page
+    assert team.link_token(invitation) not in page

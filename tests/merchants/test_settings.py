@@ -1,4 +1,4 @@
-"""The settings page: profile, defaults, tokens and looks."""
+"""The pages of the settings: business, branding, invoices, payments. The team has its own tests."""
 
 from __future__ import annotations
 
@@ -11,27 +11,20 @@ from PIL import Image
 
 from merchants import profile
 from merchants.models import Event
-from tests.factories import NOW, make_draft, make_merchant, publish
+from tests.factories import NOW, PASSWORD, add_member, make_draft, make_merchant, publish
 from tests.merchants.test_logos import SVG, bomb, picture
 
 pytestmark = pytest.mark.django_db
 
 HERE = "/m/harbour-pine/settings/"
+LOOK, INVOICES, TOKENS, LATE = f"{HERE}look/", f"{HERE}invoices/", f"{HERE}tokens/", f"{HERE}invoices/late/"
 USDT, ETH, BTC = "sandbox:harbour/token:usdt", "sandbox:harbour/slip44:60", "sandbox:harbour/slip44:0"
+# What each page posts when nothing was touched.
 AS_IT_IS = {
-    "name": "Harbour & Pine",
-    "email": "studio@harbourpine.example",
-    "address": "",
-    "tax_id": "",
-    "currency": "EUR",
-    "language": "en",
-    "due_after_days": "14",
-    "time_zone": "Europe/Lisbon",
-    "paper": "A4",
-    "tolerance": "0",
-    "accepted_assets": [USDT, ETH, BTC],
-    "brand_color": "#1F4FD1",
-    "footer": "",
+    HERE: {"name": "Harbour & Pine", "email": "studio@harbourpine.example", "address": "", "tax_id": "", "time_zone": "Europe/Lisbon"},
+    LOOK: {"brand_color": "#1F4FD1", "footer": ""},
+    INVOICES: {"currency": "EUR", "due_after_days": "14", "paper": "A4", "tolerance": "0"},
+    TOKENS: {"accepted_assets": [USDT, ETH, BTC]},
 }
 
 
@@ -44,83 +37,92 @@ def owners(client_as, owner, merchant):
     return client_as(owner)
 
 
-def test_what_is_saved_is_what_was_written(owners, merchant):
-    written = {
+WRITTEN = {
+    HERE: {
         "name": "Harbour & Pine, Lda.",
         "email": "accounts@harbourpine.example",
         "address": "Rua do Alecrim 12\r\n1200-017 Lisboa",
         "tax_id": "PT 501 234 567",
-        "currency": "JPY",
-        "language": "en",
-        "due_after_days": "30",
         "time_zone": "Atlantic/Madeira",
-        "paper": "Letter",
-        "tolerance": "0.5",
-        "accepted_assets": [BTC, USDT],
-        "brand_color": "#0b5563",
-        "footer": "Thank you for working with us.",
-    }
-    assert owners.post(HERE, written).url == HERE
-    merchant.refresh_from_db()
-    assert {name: getattr(merchant, name) for name in (*written, "tolerance_e4") if name != "tolerance"} == {
-        "name": "Harbour & Pine, Lda.",
-        "email": "accounts@harbourpine.example",
-        "address": "Rua do Alecrim 12\r\n1200-017 Lisboa",
-        "tax_id": "PT 501 234 567",
-        "currency": "JPY",
-        "language": "en",
-        "due_after_days": 30,
-        "time_zone": "Atlantic/Madeira",
-        "paper": "Letter",
-        "tolerance_e4": 5000,
-        "accepted_assets": [USDT, BTC],
-        "brand_color": "#0B5563",
-        "footer": "Thank you for working with us.",
-    }
+    },
+    LOOK: {"brand_color": "#0b5563", "footer": "Thank you for working with us."},
+    INVOICES: {"currency": "JPY", "due_after_days": "30", "paper": "Letter", "tolerance": "0.5"},
+    TOKENS: {"accepted_assets": [BTC, USDT]},
+}
+KEPT = {
+    HERE: WRITTEN[HERE],
+    LOOK: {"brand_color": "#0B5563", "footer": "Thank you for working with us."},
+    INVOICES: {"currency": "JPY", "due_after_days": 30, "paper": "Letter", "tolerance_e4": 5000},
+    TOKENS: {"accepted_assets": [USDT, BTC]},
+}
+
+
+@pytest.mark.parametrize("tab", AS_IT_IS)
+def test_what_is_saved_is_what_was_written_and_nothing_beside_it(owners, merchant, tab):
+    before = vars(type(merchant).objects.get())
+    assert owners.post(tab, WRITTEN[tab]).url == tab
+    after = vars(type(merchant).objects.get())
+    assert {name: value for name, value in after.items() if before[name] != value and name != "_state"} == KEPT[tab]
+    event = Event.objects.get(kind="merchant.changed")
+    assert (event.merchant, event.facts) == (merchant, {"fields": sorted(KEPT[tab])})
 
 
 def test_a_change_is_on_the_record_with_the_names_of_what_changed(owners, merchant, owner):
-    owners.post(HERE, AS_IT_IS | {"due_after_days": "30", "tax_id": "PT 501 234 567"})
+    owners.post(HERE, AS_IT_IS[HERE] | {"tax_id": "PT 501 234 567"})
     event = Event.objects.get(kind="merchant.changed")
-    assert (event.merchant, event.actor, event.facts) == (merchant, owner, {"fields": ["due_after_days", "tax_id"]})
+    assert (event.merchant, event.actor, event.facts) == (merchant, owner, {"fields": ["tax_id"]})
 
 
-def test_saving_without_a_change_records_nothing(owners):
-    answer = owners.post(HERE, AS_IT_IS, follow=True)
+@pytest.mark.parametrize("tab", AS_IT_IS)
+def test_saving_without_a_change_records_nothing(owners, tab):
+    answer = owners.post(tab, AS_IT_IS[tab], follow=True)
     assert "Nothing was changed." in answer.content.decode()
     assert not Event.objects.filter(kind="merchant.changed").exists()
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "sentence"),
+    ("tab", "field", "value", "sentence"),
     [
-        ("name", "  ", "Enter the name that stands on your invoices."),
-        ("email", "studio", "This is not an email address. Write it like name@example.com."),
-        ("currency", "XXX", "Select a valid choice"),
-        ("due_after_days", "0", "greater than or equal to 1"),
-        ("time_zone", "Europe/Atlantis", "Select a valid choice"),
-        ("paper", "A5", "Select a valid choice"),
-        ("tolerance", "5.1", "less than or equal to 5"),
-        ("tolerance", "-1", "greater than or equal to 0"),
-        ("accepted_assets", [], "Leave at least one token on, or nobody can pay."),
-        ("accepted_assets", ["eip155:1/slip44:60"], "Select a valid choice"),
-        ("brand_color", "red", "Write the colour as # and six digits"),
-        ("brand_color", '#0B5563"><script>', "Ensure this value has at most 7 characters"),
-        ("brand_color", "#F8F8F8", "can hardly be seen on white paper"),
-        ("footer", "x" * 301, "at most 300 characters"),
+        (HERE, "name", "  ", "Enter the name that stands on your invoices."),
+        (HERE, "email", "studio", "This is not an email address. Write it like name@example.com."),
+        (HERE, "time_zone", "Europe/Atlantis", "Select a valid choice"),
+        (INVOICES, "currency", "XXX", "Select a valid choice"),
+        (INVOICES, "due_after_days", "0", "greater than or equal to 1"),
+        (INVOICES, "due_after_days", "soon", "Write a whole number of days, from 1 to 365."),
+        (INVOICES, "paper", "A5", "Select a valid choice"),
+        (INVOICES, "tolerance", "5.1", "less than or equal to 5"),
+        (INVOICES, "tolerance", "-1", "greater than or equal to 0"),
+        (TOKENS, "accepted_assets", [], "Leave at least one token on, or nobody can pay."),
+        (TOKENS, "accepted_assets", ["eip155:1/slip44:60"], "Select a valid choice"),
+        (LOOK, "brand_color", "red", "Write the colour as # and six digits"),
+        (LOOK, "brand_color", '#0B5563"><script>', "Ensure this value has at most 7 characters"),
+        (LOOK, "brand_color", "#F8F8F8", "can hardly be seen on white paper"),
+        (LOOK, "footer", "x" * 301, "at most 300 characters"),
     ],
 )
-def test_a_mistake_is_said_beside_its_field_and_nothing_else_is_lost(owners, merchant, field, value, sentence):
-    answer = owners.post(HERE, AS_IT_IS | {"address": "Rua do Alecrim 12", field: value})
+def test_a_mistake_is_said_beside_its_field(owners, tab, field, value, sentence):
+    answer = owners.post(tab, AS_IT_IS[tab] | {field: value})
     assert answer.status_code == 422
     assert any(sentence in str(error) for error in answer.context["form"].errors[field])
     assert list(answer.context["form"].errors) == [field]
-    assert "Rua do Alecrim 12" in answer.content.decode()
     assert not Event.objects.filter(kind="merchant.changed").exists()
 
 
+def test_what_was_typed_beside_a_mistake_is_not_lost(owners):
+    answer = owners.post(HERE, AS_IT_IS[HERE] | {"address": "Rua do Alecrim 12", "name": ""})
+    assert "Rua do Alecrim 12" in answer.content.decode()
+    assert 'value="30"' in owners.post(INVOICES, AS_IT_IS[INVOICES] | {"due_after_days": "30", "tolerance": "x"}).content.decode()
+    assert "Files stay for two years." in owners.post(LOOK, {"brand_color": "red", "footer": "Files stay for two years."}).content.decode()
+
+
+def test_there_is_no_choice_of_language_while_there_is_one(owners, settings):
+    assert "id_language" not in owners.get(HERE).content.decode()
+    settings.LANGUAGES = [("en", "English"), ("pt", "Português")]
+    assert "Português" in owners.get(HERE).content.decode()
+
+
 def test_a_logo_is_drawn_anew_and_shown_to_members_only(owners, merchant, client):
-    owners.post(HERE, AS_IT_IS | {"logo": upload(picture("JPEG"))})
+    owners.post(LOOK, AS_IT_IS[LOOK] | {"logo": upload(picture("JPEG"))})
     served = owners.get("/m/harbour-pine/settings/logo.png")
     assert (served.status_code, served["Content-Type"], served["X-Content-Type-Options"]) == (200, "image/png", "nosniff")
     assert Image.open(BytesIO(served.content)).size == (512, 256)
@@ -128,16 +130,16 @@ def test_a_logo_is_drawn_anew_and_shown_to_members_only(owners, merchant, client
 
 
 def test_a_logo_can_be_removed(owners, merchant):
-    owners.post(HERE, AS_IT_IS | {"logo": upload(picture())})
-    owners.post(HERE, AS_IT_IS | {"logo_remove": "on"})
+    owners.post(LOOK, AS_IT_IS[LOOK] | {"logo": upload(picture())})
+    owners.post(LOOK, AS_IT_IS[LOOK] | {"logo_remove": "on"})
     merchant.refresh_from_db()
     assert merchant.logo is None
     assert owners.get("/m/harbour-pine/settings/logo.png").status_code == 404
 
 
 def test_saving_something_else_keeps_the_logo(owners, merchant):
-    owners.post(HERE, AS_IT_IS | {"logo": upload(picture())})
-    owners.post(HERE, AS_IT_IS | {"tax_id": "PT 501 234 567"})
+    owners.post(LOOK, AS_IT_IS[LOOK] | {"logo": upload(picture())})
+    owners.post(LOOK, AS_IT_IS[LOOK] | {"footer": "Thank you."})
     merchant.refresh_from_db()
     assert bytes(merchant.logo.png)[:4] == b"\x89PNG"
 
@@ -153,63 +155,78 @@ def test_saving_something_else_keeps_the_logo(owners, merchant):
     ids=["svg named png", "cut short", "bomb", "too large"],
 )
 def test_a_hostile_logo_is_refused_beside_its_field(owners, merchant, content, sentence):
-    answer = owners.post(HERE, AS_IT_IS | {"logo": upload(content)})
+    answer = owners.post(LOOK, AS_IT_IS[LOOK] | {"logo": upload(content)})
     assert sentence in str(answer.context["form"].errors["logo"])
     merchant.refresh_from_db()
     assert merchant.logo is None
 
 
 def test_an_accepted_logo_survives_a_mistake_in_another_field(owners, merchant):
-    answer = owners.post(HERE, AS_IT_IS | {"name": "", "logo": upload(picture())})
+    answer = owners.post(LOOK, AS_IT_IS[LOOK] | {"brand_color": "red", "logo": upload(picture())})
     kept = answer.context["form"].logo_shown
     assert f'name="logo_kept" value="{kept}"' in answer.content.decode()
-    owners.post(HERE, AS_IT_IS | {"logo_kept": kept})
+    owners.post(LOOK, AS_IT_IS[LOOK] | {"logo_kept": kept})
     merchant.refresh_from_db()
     assert Image.open(BytesIO(bytes(merchant.logo.png))).size == (512, 256)
 
 
 def test_a_forged_kept_logo_goes_the_same_way_as_an_upload(owners, merchant):
     for forged in ("PHN2Zz4=", "%%%"):
-        answer = owners.post(HERE, AS_IT_IS | {"logo_kept": forged})
+        answer = owners.post(LOOK, AS_IT_IS[LOOK] | {"logo_kept": forged})
         assert list(answer.context["form"].errors) == ["logo"]
 
 
 def test_the_page_says_how_text_reads_on_the_colour(owners, merchant):
     merchant.brand_color = "#0B5563"
     merchant.save()
-    assert "White text on it reads well, 8.4 : 1" in owners.get(HERE).content.decode()
+    assert "White text on it reads well, 8.4 : 1" in owners.get(LOOK).content.decode()
     merchant.brand_color = "#F5C518"
     merchant.save()
-    assert "hard to read on it, 1.6 : 1. Buttons get dark text." in owners.get(HERE).content.decode()
+    assert "hard to read on it, 1.6 : 1. Buttons get dark text." in owners.get(LOOK).content.decode()
 
 
 def test_what_was_issued_before_stays_as_it_was(owners, merchant):
     invoice = publish(make_draft(merchant), now=NOW)
     before = (invoice.terms, invoice.merchant_name, invoice.currency)
-    owners.post(HERE, AS_IT_IS | {"name": "Other name", "currency": "USD", "brand_color": "#7B2D8E"})
+    for tab in AS_IT_IS:
+        assert owners.post(tab, WRITTEN[tab]).status_code == 302
     invoice.refresh_from_db()
     assert (invoice.terms, invoice.merchant_name, invoice.currency) == before
 
 
-def test_another_merchants_settings_are_not_there(owners):
+@pytest.mark.parametrize("tab", AS_IT_IS)
+def test_another_merchants_settings_are_not_there(owners, tab):
     other = make_merchant(slug="secret-orchard", name="Secret Orchard", tax_id="DE 811 907 980")
-    for answer in (owners.get("/m/secret-orchard/settings/"), owners.post("/m/secret-orchard/settings/", AS_IT_IS)):
+    before = vars(type(other).objects.get(pk=other.pk))
+    there = tab.replace("harbour-pine", "secret-orchard")
+    for answer in (owners.get(there), owners.post(there, WRITTEN[tab])):
         assert answer.status_code == 404
         assert "Secret Orchard" not in answer.content.decode()
-    other.refresh_from_db()
-    assert other.name == "Secret Orchard"
+    after = vars(type(other).objects.get(pk=other.pk))
+    assert {name for name in before if before[name] != after[name]} == {"_state"}
 
 
-def test_a_viewer_may_not_and_a_manager_may(client_as, merchant, viewer, manager):
-    assert client_as(viewer).get(HERE).status_code == 403
-    assert client_as(viewer).post(HERE, AS_IT_IS | {"name": "Taken over"}).status_code == 403
-    assert client_as(manager).post(HERE, AS_IT_IS | {"name": "Harbour, Pine & Co"}).status_code == 302
-    merchant.refresh_from_db()
-    assert merchant.name == "Harbour, Pine & Co"
+@pytest.mark.parametrize("tab", AS_IT_IS)
+def test_a_viewer_may_not_and_a_manager_may(client_as, viewer, manager, tab):
+    assert client_as(viewer).get(tab).status_code == 403
+    assert client_as(viewer).post(tab, WRITTEN[tab]).status_code == 403
+    assert client_as(manager).get(tab).status_code == 200
+    assert client_as(manager).post(tab, WRITTEN[tab]).status_code == 302
+
+
+def test_a_member_sees_the_tabs_that_are_theirs(client_as, viewer, manager):
+    def tabs(client, page):
+        return [name for name, _word in client.get(page).context["tabs"]]
+
+    everything = ["settings", "settings_look", "settings_invoices", "settings_tokens", "settings_team"]
+    assert tabs(client_as(manager), HERE) == everything
+    assert tabs(client_as(viewer), f"{HERE}team/") == ["settings_team"]
+    assert f'href="{HERE}team/"' in client_as(viewer).get("/m/harbour-pine/").content.decode()
+    assert f'href="{HERE}"' in client_as(manager).get("/m/harbour-pine/").content.decode()
 
 
 def test_looking_changes_nothing(owners, merchant):
-    owners.get(reverse("settings", args=[merchant.slug]), AS_IT_IS | {"name": "Changed by a link"})
+    owners.get(reverse("settings", args=[merchant.slug]), AS_IT_IS[HERE] | {"name": "Changed by a link"})
     merchant.refresh_from_db()
     assert merchant.name == "Harbour & Pine"
 
@@ -218,3 +235,68 @@ def test_what_may_not_be_changed_is_no_field_of_the_door(merchant, owner):
     for name in ("is_test", "slug", "next_number", "late_policy"):
         with pytest.raises(KeyError):
             profile.change(merchant, values={name: "x"}, by=owner, now=NOW)
+
+
+# --- the late policy: an owner's ----------------------------------------------------------------------------------
+def signed_in_again(client):
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    return client
+
+
+def test_an_owner_changes_the_late_policy_after_a_fresh_sign_in_and_what_was_chosen_waits(owners, merchant):
+    held_up = owners.post(LATE, {"late_policy": "hold"})
+    assert held_up.url == "/accounts/reauthenticate/?next=%2Fm%2Fharbour-pine%2Fsettings%2Finvoices%2F"
+    merchant.refresh_from_db()
+    assert merchant.late_policy == "rate"
+    assert signed_in_again(owners).get(INVOICES).context["late"]["late_policy"].value() == "hold"
+    assert owners.get(INVOICES).context["late"]["late_policy"].value() == "rate"  # it waited once
+    assert owners.post(LATE, {"late_policy": "hold"}).url == INVOICES
+    merchant.refresh_from_db()
+    assert merchant.late_policy == "hold"
+
+
+def test_a_changed_late_policy_names_every_owner_who_is_to_be_told(owners, merchant, owner):
+    add_member(merchant, "owner", email="rui@harbourpine.example")
+    add_member(merchant, "manager")
+    signed_in_again(owners).post(LATE, {"late_policy": "hold"})
+    event = Event.objects.get(kind="merchant.changed")
+    assert (event.actor, event.facts) == (
+        owner,
+        {
+            "fields": ["late_policy"],
+            "was": "rate",
+            "late_policy": "hold",
+            "business": "Harbour & Pine",
+            "who": "Inês Matos",
+            "owners": ["ines@harbourpine.example", "rui@harbourpine.example"],
+        },
+    )
+    owners.post(LATE, {"late_policy": "hold"})
+    assert Event.objects.filter(kind="merchant.changed").count() == 1  # nothing was changed the second time
+
+
+def test_a_late_policy_that_does_not_exist_is_said_beside_its_field(owners, merchant):
+    answer = signed_in_again(owners).post(LATE, {"late_policy": "keep it"})
+    assert (answer.status_code, list(answer.context["late"].errors)) == (422, ["late_policy"])
+    merchant.refresh_from_db()
+    assert merchant.late_policy == "rate"
+
+
+def test_a_manager_reads_the_late_policy_and_may_not_change_it(client_as, merchant, manager):
+    page = client_as(manager).get(INVOICES).content.decode()
+    assert "A payment that comes after its rate lock counts at its locked rate if that moved less than 2\N{NO-BREAK SPACE}%" in page
+    assert "An owner can change it." in page
+    assert LATE not in page
+    assert client_as(manager).post(LATE, {"late_policy": "hold"}).status_code == 403
+
+
+# --- the business used last ---------------------------------------------------------------------------------------
+def test_the_front_door_leads_to_the_business_used_last(owners, owner, merchant):
+    make_merchant(owner, slug="tide-house")
+    assert owners.get("/").url == "/m/harbour-pine/"  # the one joined first
+    owners.get("/m/tide-house/settings/")
+    assert owners.get("/").url == "/m/tide-house/"
+    owners.post(f"{HERE}", AS_IT_IS[HERE])  # a button pressed in an old tab is no visit
+    assert owners.get("/").url == "/m/tide-house/"
+    merchant.memberships.model.objects.filter(merchant__slug="tide-house").delete()
+    assert owners.get("/").url == "/m/harbour-pine/"

@@ -1,0 +1,42 @@
+"""Fields that more than one form has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from merchants.moments import zones
+
+NO_ADDRESS = _("This is not an email address. Write it like name@example.com.")
+
+
+class LineField(forms.CharField):
+    """Text on one line: it stands in subjects and sender names, where a line break would be a forgery."""
+
+    def to_python(self, value: Any) -> str:
+        return " ".join((super().to_python(value) or "").split())
+
+
+def zone_choices() -> list[tuple[str, str]]:
+    return [(name, name.replace("_", " ")) for name in zones()]
+
+
+def name_field() -> LineField:
+    return LineField(
+        label=_("Business name"),
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+        help_text=_("As it stands on your invoices."),
+        error_messages={"required": _("Enter the name that stands on your invoices.")},
+    )
+
+
+def email_field() -> forms.EmailField:
+    return forms.EmailField(
+        label=_("Business email"),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        help_text=_("Payers see it and answer to it."),
+        error_messages={"required": _("Enter an address that payers can write to."), "invalid": NO_ADDRESS},
+    )

@@ -1,0 +1,145 @@
+"""What a member writes about a business: a form for each page of its settings."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from merchants.assets import Asset, catalogue, usable_by
+from merchants.forms.fields import LineField, email_field, name_field, zone_choices
+from merchants.models import LatePolicy, Merchant, Paper
+
+PERCENT = Decimal(10_000)  # tolerance is kept in 0.0001 %
+MAX_TOLERANCE = Decimal(5)  # percent
+LATE: dict[str, Any] = {
+    LatePolicy.RATE: _("counts at its locked rate if that moved less than 2\N{NO-BREAK SPACE}%, else at the rate of that time"),
+    LatePolicy.HOLD: _("is held until a member decides"),
+}
+
+
+class SettingsForm(forms.Form):
+    """Starts with the merchant's own values; `kept` are the fields that are columns of it."""
+
+    use_required_attribute = False
+    kept: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *args: Any, merchant: Merchant, **kwargs: Any) -> None:
+        self.merchant = merchant
+        kwargs["initial"] = {name: getattr(merchant, name) for name in self.kept} | (kwargs.get("initial") or {})
+        super().__init__(*args, **kwargs)
+
+    def choose(self, name: str, choices: list[tuple[str, str]]) -> None:
+        """What may be chosen in the field `name`, where that is known only now."""
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type checker
+        field.choices = choices
+
+    def values(self) -> dict[str, Any]:
+        """What to change, by the names of `merchants.profile`."""
+        return {name: self.cleaned_data[name] for name in self.kept if name in self.cleaned_data}
+
+
+class BusinessForm(SettingsForm):
+    kept = ("name", "email", "address", "tax_id", "time_zone", "language")
+
+    name = name_field()
+    email = email_field()
+    address = forms.CharField(
+        label=_("Postal address"),
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "street-address"}),
+        help_text=_("Many countries ask for it on an invoice."),
+    )
+    tax_id = LineField(label=_("Tax number"), max_length=60, required=False, help_text=_("A VAT or tax id, as your tax office writes it."))
+    time_zone = forms.ChoiceField(label=_("Time zone"), choices=zone_choices, help_text=_("Sending and due times are in it."))
+    language = forms.ChoiceField(label=_("Language"), help_text=_("Of invoices and mails, unless an invoice says otherwise."))
+
+    def __init__(self, *args: Any, merchant: Merchant, **kwargs: Any) -> None:
+        super().__init__(*args, merchant=merchant, **kwargs)
+        if len(settings.LANGUAGES) > 1:
+            self.choose("language", [(code, str(name)) for code, name in settings.LANGUAGES])
+        else:
+            del self.fields["language"]  # there is nothing to choose
+
+
+class InvoicesForm(SettingsForm):
+    """What a new invoice starts with."""
+
+    kept = ("currency", "due_after_days", "paper")
+
+    currency = forms.ChoiceField(label=_("Currency"))
+    due_after_days = forms.IntegerField(
+        label=_("Days until due"),
+        min_value=1,
+        max_value=365,
+        error_messages={
+            "required": _("Write how many days a payer has, from 1 to 365."),
+            "invalid": _("Write a whole number of days, from 1 to 365."),
+        },
+    )
+    tolerance = forms.DecimalField(
+        label=_("Tolerance, in percent"),
+        min_value=Decimal(0),
+        max_value=MAX_TOLERANCE,
+        max_digits=6,
+        decimal_places=4,
+        help_text=_("An invoice counts as paid when no more than this is missing. What is forgiven is written off. 0 forgives nothing."),
+        error_messages={"required": _("Write a number from 0 to 5."), "invalid": _("Write a number from 0 to 5.")},
+    )
+    paper = forms.ChoiceField(label=_("Paper"), choices=Paper.choices, help_text=_("Of the PDF."))
+
+    def __init__(self, *args: Any, merchant: Merchant, **kwargs: Any) -> None:
+        tolerance = (Decimal(merchant.tolerance_e4) / PERCENT).normalize().__format__("f")
+        super().__init__(*args, merchant=merchant, initial={"tolerance": tolerance}, **kwargs)
+        self.choose("currency", [(code, code) for code in catalogue().currencies])
+
+    def values(self) -> dict[str, Any]:
+        return super().values() | {"tolerance_e4": int(self.cleaned_data["tolerance"] * PERCENT)}
+
+
+class LatePolicyForm(SettingsForm):
+    """Apart from the other defaults: it decides what money counts for, so it is an owner's."""
+
+    kept = ("late_policy",)
+
+    late_policy = forms.ChoiceField(
+        label=_("A payment that comes after its rate lock"),
+        choices=list(LATE.items()),
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Choose one of the two."), "invalid_choice": _("Choose one of the two.")},
+    )
+
+    @property
+    def now(self) -> Any:
+        """What holds now, in words."""
+        return LATE[self.merchant.late_policy]
+
+
+class TokensForm(SettingsForm):
+    kept = ("accepted_assets",)
+
+    accepted_assets = forms.MultipleChoiceField(label=_("Accepted tokens"), required=False, widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, merchant: Merchant, **kwargs: Any) -> None:
+        super().__init__(*args, merchant=merchant, **kwargs)
+        self.choose("accepted_assets", [(asset.id, asset.label) for asset in usable_by(merchant)])
+
+    @property
+    def tokens(self) -> list[tuple[Asset, bool]]:
+        """Every asset of the choice, and whether it is ticked."""
+        ticked = set(self["accepted_assets"].value() or [])
+        return [(asset, asset.id in ticked) for asset in usable_by(self.merchant)]
+
+    def clean_accepted_assets(self) -> list[str]:
+        """In the merchant's own order, new ones last."""
+        chosen = self.cleaned_data["accepted_assets"]
+        if not chosen and usable_by(self.merchant):
+            raise ValidationError(_("Leave at least one token on, or nobody can pay."))
+        before = [name for name in self.merchant.accepted_assets if name in chosen]
+        return before + [name for name in chosen if name not in before]
