@@ -38,18 +38,21 @@ CHECK = (
 
 @dataclass(frozen=True)
 class Counted:
-    """A transfer that counted, in words: '4,648.51', 'USDC on Base', '1 EUR = 1.0860 USDC', its transaction id."""
+    """Money that counted, in words: '4,648.51 USDC on Base', its rate '1 EUR = 1.0860 USDC' and transaction id.
 
-    amount: str
-    asset: str
-    rate: str
-    txid: str
+    Recorded by hand: 'Bank transfer, 1,500.00 EUR', and the day it came.
+    """
+
+    what: str
+    rate: str = ""
+    txid: str = ""
+    came_on: str = ""
 
 
 def render(invoice: Invoice, kind: str) -> bytes:
     """The PDF of `invoice`: `kind` is 'invoice' or 'receipt'. The same row gives the same bytes.
 
-    Reads the invoice's own columns, its lines and (receipt) the transfers that counted; nothing else, and nothing from
+    Reads the invoice's own columns, its lines and (receipt) the payments that counted; nothing else, and nothing from
     outside. Takes 0.1 to 0.3 s, 300 lines 1.5 s: not for inside a transaction.
     """
     with translation.override(invoice.language):
@@ -82,7 +85,7 @@ def html(invoice: Invoice, kind: str) -> str:
         "written_at": (invoice.paid_at if kind == Kind.RECEIPT else None) or invoice.issued_at or invoice.created_at,
     }
     if kind == Kind.RECEIPT:
-        context |= {"transfers": list(counted(invoice, document)), "check": CHECK}
+        context |= {"payments": list(counted(invoice, document)), "check": CHECK}
     else:
         link = f"{settings.SITE_URL}{reverse('public_invoice', args=[invoice.public_id])}"
         context |= {"link": link, "qr": segno.make(link, error="m").svg_data_uri(dark=INK, border=0), "tokens": one_of(document.symbols)}
@@ -113,12 +116,16 @@ def one_of(words: list[str]) -> str:
 
 
 def counted(invoice: Invoice, document: Document) -> Iterable[Counted]:
-    """The transfers whose credit pays this invoice, oldest first."""
+    """The money that pays this invoice: its transfers, oldest first, then what was recorded by hand."""
     for transfer in invoice.transfers.filter(status="final", credit_minor__gt=0).order_by("first_seen_at", "id"):
         frozen = document.asset(transfer.asset_id) or _from_catalogue(transfer.asset_id)
         amount = money.grouped(transfer.amount_units, frozen["decimals"], invoice.language, trim=True, minimum=min(2, frozen["decimals"]))
         asset = _("%(symbol)s on %(network)s") % {"symbol": frozen["symbol"], "network": frozen["network"]}
-        yield Counted(amount, asset, rate_words(transfer.credit_rate, frozen["symbol"], invoice.currency, invoice.language), transfer.txid)
+        rate = rate_words(transfer.credit_rate, frozen["symbol"], invoice.currency, invoice.language)
+        yield Counted(f"{amount} {asset}", rate=rate, txid=transfer.txid)
+    for payment in invoice.recorded_payments.filter(reversed_at=None).order_by("paid_at", "id"):
+        figure = f"{money.format_minor(payment.amount_minor, invoice.currency, invoice.language)} {invoice.currency}"
+        yield Counted(f"{payment.get_way_display()}, {figure}", came_on=_day(payment.paid_at, document, invoice.language))
 
 
 def _from_catalogue(asset_id: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from invoicing import money
 from invoicing.models import LineItem
-from invoicing.snapshot import Document
+from invoicing.snapshot import Document, Party
 from merchants import branding
 
 DEFAULT_BRAND = "#1F4FD1"
@@ -21,22 +21,29 @@ SENDER_AT_MOST = 110  # characters, so that the footer stays one line
 
 def sheet_of(document: Document, number: str, title: str, lines: list[LineItem]) -> str:
     """The document's own style sheet, laid over print.css."""
-    brand = document.brand_color if re.fullmatch(r"#[0-9A-Fa-f]{6}", document.brand_color) else DEFAULT_BRAND
-    before, between, after = _("page %(page)s of %(pages)s").replace("%(pages)s", "%(page)s").split("%(page)s")
-    test = _("Test: sandbox tokens only, no real money") if document.is_test else ""
     return "\n".join(
         (
-            f"@page {{ size: {'Letter' if document.paper == 'Letter' else 'A4'};",
-            f"  @top-left {{ content: {quoted(' · '.join(filter(None, (document.sender.name, test))))}; }}",
-            f"  @top-right {{ content: {quoted(f'{title} {number}')}; }}",
-            f"  @bottom-left {{ content: {quoted(sender_line(document))}; }}",
-            f"  @bottom-right {{ content: {quoted(f'{number}, {before}')} counter(page) {quoted(between)} counter(pages) {quoted(after)}; }} }}",
-            f"@page :first {{ @top-left {{ content: {quoted(test)}; }} @top-right {{ content: none; }} }}",
-            f".tile {{ background: {brand}; color: {branding.text_on(brand)}; }}",
-            f".link {{ color: {branding.light(brand).link}; }}",
+            *frame(document.sender, f"{title} {number}", number, paper=document.paper, brand_color=document.brand_color, is_test=document.is_test),
             *columns(document, lines),
             f".totals {{ width: {totals_width(document):.1f}pt; }}",
         )
+    )
+
+
+def frame(sender: Party, head: str, foot: str, *, paper: str, brand_color: str, is_test: bool) -> tuple[str, ...]:
+    """The rules of everything that the house prints: size, running texts (`head` from the second page on), the merchant's colour."""
+    brand = brand_color if re.fullmatch(r"#[0-9A-Fa-f]{6}", brand_color) else DEFAULT_BRAND
+    before, between, after = _("page %(page)s of %(pages)s").replace("%(pages)s", "%(page)s").split("%(page)s")
+    test = _("Test: sandbox tokens only, no real money") if is_test else ""
+    return (
+        f"@page {{ size: {'Letter' if paper == 'Letter' else 'A4'};",
+        f"  @top-left {{ content: {quoted(' · '.join(filter(None, (sender.name, test))))}; }}",
+        f"  @top-right {{ content: {quoted(head)}; }}",
+        f"  @bottom-left {{ content: {quoted(sender_line(sender))}; }}",
+        f"  @bottom-right {{ content: {quoted(f'{foot}, {before}')} counter(page) {quoted(between)} counter(pages) {quoted(after)}; }} }}",
+        f"@page :first {{ @top-left {{ content: {quoted(test)}; }} @top-right {{ content: none; }} }}",
+        f".tile {{ background: {brand}; color: {branding.text_on(brand)}; }}",
+        f".link {{ color: {branding.light(brand).link}; }}",
     )
 
 
@@ -45,10 +52,10 @@ def quoted(text: str) -> str:
     return '"' + re.sub(r"[^\w ]", lambda found: f"\\{ord(found[0]):x} ", text) + '"'
 
 
-def sender_line(document: Document) -> str:
+def sender_line(sender: Party) -> str:
     """'Harbour & Pine, Lda, Rua do Cais 14, 1200-109 Lisboa, VAT PT 514 882 091', on one line."""
-    address = [part.strip() for part in document.sender.address.splitlines() if part.strip()]
-    line = ", ".join(part for part in (document.sender.name, *address, document.sender.tax_id) if part)
+    address = [part.strip() for part in sender.address.splitlines() if part.strip()]
+    line = ", ".join(part for part in (sender.name, *address, sender.tax_id) if part)
     return line if len(line) <= SENDER_AT_MOST else f"{line[: SENDER_AT_MOST - 1].rstrip(' ,')}…"
 
 
