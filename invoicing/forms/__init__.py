@@ -1,4 +1,4 @@
-from invoicing.forms.head import InvoiceForm
-from invoicing.forms.whole import Entry, Sums
+from invoicing.forms.sums import Sums
+from invoicing.forms.whole import ONE_TIME, RECURRING, Entry
 
-__all__ = ["Entry", "InvoiceForm", "Sums"]
+__all__ = ["ONE_TIME", "RECURRING", "Entry", "Sums"]

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _l
 
 from invoicing import entry
 from invoicing.authoring import WrittenLine
-from invoicing.forms.head import OneLine
-from invoicing.models import LineItem
+from invoicing.forms.fields import OneLine
+from invoicing.models.contents import Line as SavedLine
 from invoicing.money import MAX_MINOR, NotAnAmount, format_minor
 from invoicing.totals import QUANTITY_SCALE, Line, line_total
 
@@ -135,8 +135,8 @@ def typed(data: Mapping[str, str]) -> dict[int, dict[str, str]]:
     return dict(sorted(found.items()))
 
 
-def rows_of(lines: Iterable[LineItem], currency: str) -> list[dict[str, str]]:
-    """A saved invoice's lines as an author would type them."""
+def rows_of(lines: Iterable[SavedLine], currency: str) -> list[dict[str, str]]:
+    """Saved lines as an author would type them."""
     return [
         {
             "description": line.description,

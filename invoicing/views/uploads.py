@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from invoicing import uploads
-from invoicing.models import Attachment, Invoice
+from invoicing.models import Attachment, Invoice, Schedule
 from merchants import clock
 from merchants.access import MerchantRequest, needs
 
@@ -31,10 +31,14 @@ def add(request: MerchantRequest) -> HttpResponse:
 
 
 def _room(request: MerchantRequest) -> int:
-    """How many pending files the form may have beside those its invoice keeps."""
-    pk, removed = request.POST.get("invoice", ""), request.POST.getlist("removed")
-    invoice = Invoice.objects.filter(merchant=request.merchant, pk=int(pk)).first() if pk.isascii() and pk.isdigit() and len(pk) < 19 else None
-    return uploads.MAX_FILES - (invoice.attachments.exclude(public_id__in=removed).count() if invoice else 0)
+    """How many pending files the form may have beside those that its invoice or schedule keeps."""
+    removed = request.POST.getlist("removed")
+    for kind, model in (("invoice", Invoice), ("schedule", Schedule)):
+        pk = request.POST.get(kind, "")
+        known = pk.isascii() and pk.isdigit() and len(pk) < 19
+        if known and (owner := model._default_manager.filter(merchant=request.merchant, pk=int(pk)).first()):
+            return uploads.MAX_FILES - owner.attachments.exclude(public_id__in=removed).count()
+    return uploads.MAX_FILES
 
 
 def _refused(reason: str) -> HttpResponse:
@@ -44,8 +48,8 @@ def _refused(reason: str) -> HttpResponse:
 @needs("write")
 @require_POST
 def remove(request: MerchantRequest, public_id: str) -> HttpResponse:
-    """Delete a pending upload. What belongs to an invoice is taken off by saving its form."""
+    """Delete a pending upload. What belongs to an invoice or a schedule is taken off by saving its form."""
     with transaction.atomic():
-        found = get_object_or_404(Attachment, merchant=request.merchant, invoice=None, public_id=public_id)
+        found = get_object_or_404(Attachment, merchant=request.merchant, invoice=None, schedule=None, public_id=public_id)
         uploads.drop(Attachment.objects.filter(pk=found.pk))
     return HttpResponse(status=204)

@@ -5,7 +5,10 @@ function swap(html) {
   const answer = new DOMParser().parseFromString(html, "text/html");
   for (const fresh of answer.querySelectorAll("[data-part]")) {
     for (const place of document.querySelectorAll(`[data-part="${CSS.escape(fresh.dataset.part)}"]`)) {
-      if (place.innerHTML !== fresh.innerHTML) place.replaceChildren(...fresh.cloneNode(true).childNodes);
+      if (place.innerHTML === fresh.innerHTML) continue;
+      const opened = [...place.querySelectorAll("details")].map((one) => one.open);
+      place.replaceChildren(...fresh.cloneNode(true).childNodes);
+      place.querySelectorAll("details").forEach((one, index) => (one.open = opened[index] ?? one.open)); // what was unfolded stays so
     }
   }
 }

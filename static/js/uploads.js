@@ -30,7 +30,7 @@ function setUp(box) {
     list.append(row);
     const values = new FormData();
     for (const name of ["csrfmiddlewaretoken", "form_key"]) values.append(name, form.elements[name].value);
-    values.append("invoice", box.dataset.invoice ?? "");
+    for (const name of ["invoice", "schedule"]) values.append(name, box.dataset[name] ?? "");
     for (const gone of form.querySelectorAll("input[name=removed]")) values.append("removed", gone.value);
     values.append("file", file);
     try {

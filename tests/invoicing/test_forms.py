@@ -176,10 +176,10 @@ def test_control_and_direction_characters_do_not_reach_the_document(merchant: Me
 def test_times_are_read_in_the_merchants_zone() -> None:
     merchant = Merchant(name="M", email="m@m.example", time_zone="America/New_York", currency="USD")
     page = Entry(merchant, now=NOW, data=_query(sent(currency="USD", issue_date="2027-03-14", issue_time="02:30", due_date="2027-04-01")))
-    page.head.is_valid()
+    page.once.is_valid()
     # 02:30 does not exist that night in New York: it moves forward to 03:30 summer time.
-    assert page.head.cleaned_data["issue_at"] == datetime(2027, 3, 14, 7, 30, tzinfo=UTC)
-    assert page.head.cleaned_data["due_at"] == datetime(2027, 4, 1, 22, 0, tzinfo=UTC)
+    assert page.once.cleaned_data["issue_at"] == datetime(2027, 3, 14, 7, 30, tzinfo=UTC)
+    assert page.once.cleaned_data["due_at"] == datetime(2027, 4, 1, 22, 0, tzinfo=UTC)
 
 
 def _query(values: dict[str, str]) -> QueryDict:
@@ -190,9 +190,8 @@ def _query(values: dict[str, str]) -> QueryDict:
 
 def test_a_new_page_is_filled_from_the_business(merchant: Merchant) -> None:
     page = Entry(merchant, now=NOW)
-    shown = {
-        name: page.head[name].value() for name in ("merchant_name", "merchant_email", "currency", "issue_date", "due_date", "due_time", "all_assets")
-    }
+    shown = {name: page.head[name].value() for name in ("merchant_name", "merchant_email", "currency", "all_assets")}
+    shown |= {name: page.once[name].value() for name in ("issue_date", "due_date", "due_time")}
     assert shown == {
         "merchant_name": "Harbour & Pine",
         "merchant_email": "studio@harbourpine.example",
@@ -212,7 +211,7 @@ def test_a_saved_invoice_comes_back_as_it_would_be_typed(merchant: Merchant) -> 
     page = Entry(merchant, now=NOW, invoice=invoice)
     assert page.rows == [{"description": "Logo", "quantity": "1.5", "unit_price": "1,800.00", "discount": "", "tax": page.rows[0]["tax"]}]
     assert page.rows[0]["tax"].endswith("23 %")
-    assert (page.head["issue_date"].value(), page.head["issue_time"].value()) == ("2026-11-20", "09:30")
+    assert (page.once["issue_date"].value(), page.once["issue_time"].value()) == ("2026-11-20", "09:30")
     assert page.tax_inside is True
     assert page.version == 1
 

@@ -186,7 +186,7 @@ def test_two_people_edit_the_same_draft_and_the_second_loses_nothing(
     second = client_as(manager)
     answer = second.post(edit, whole(version="1", form_key="m" * 43, title="His own title", act="save"))
     page = answer.content.decode()
-    assert "Somebody else saved this draft while you were writing." in page
+    assert re.search(r"Inês Matos saved it at \d\d:\d\d while you were writing\.", page)
     assert 'value="His own title"' in page
     assert "Save mine as a new draft" in page
     draft.refresh_from_db()
