@@ -1,4 +1,4 @@
-"""How an invoice stands, for people: the stored status and what is derived from it, in one function."""
+"""How an invoice stands, for people: the stored status and what is derived from it, in one function; and schedules beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from invoicing.models import Invoice, Status
+from invoicing.models import Invoice, Occurrence, Schedule, Status
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,26 @@ def standing(invoice: Invoice, now: datetime) -> Badge:
     if invoice.due_at and invoice.due_at <= now:
         return OVERDUE
     return PARTIAL if invoice.credited_minor else OPEN
+
+
+# --- schedules, and their occurrences -----------------------------------------------------------------------------
+ACTIVE = Badge("active", _("Active"), "repeat", "green")
+PAUSED = Badge("paused", _("Paused"), "pause", "amber")
+STOPPED = Badge("stopped", _("Stopped"), "square", "grey")
+COMPLETED = Badge("completed", _("Completed"), "check-check", "grey")
+COMING = Badge("coming", _("Coming"), "calendar", "outline")
+WAITING = Badge("waiting", _("Waiting"), "pause", "amber")  # its time came while the schedule was paused
+SKIPPED = Badge("skipped", _("Skipped"), "skip-forward", "grey")
+HELD = Badge("held", _("Held"), "triangle-alert", "amber")
+
+SCHEDULES = {badge.key: badge for badge in (DRAFT, ACTIVE, PAUSED, STOPPED, COMPLETED)}
+OCCURRENCES = {badge.key: badge for badge in (MISSED, SKIPPED, HELD)}
+
+
+def schedule_standing(schedule: Schedule) -> Badge:
+    return SCHEDULES[schedule.status]
+
+
+def occurrence_standing(row: Occurrence, now: datetime) -> Badge:
+    """The badge of its invoice once it is issued, else its own."""
+    return standing(row.invoice, now) if row.invoice else OCCURRENCES[row.state]

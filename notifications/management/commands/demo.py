@@ -24,8 +24,9 @@ from invoicing.models import Invoice
 from merchants import clock, onboarding, profile
 from merchants.models import Merchant, User
 from notifications import courier, fanout
+from notifications.management.demo_recurring import Tale, plan_of
 from notifications.models import Channel
-from payments import quotes, watcher
+from payments import quotes, recorded, watcher
 from payments.rails import sandbox
 
 SLUG, ZONE = "harbour-pine", "Europe/Lisbon"
@@ -75,7 +76,7 @@ BILLS = (
         "Title sequence and poster",
         (("Title design", "1", "4200.00", "23"), ("Poster, two formats", "2", "640.00", "23")),
         33,
-        paid(USDT, 2),
+        ((0, "publish", ""), (0.1, "view", ""), (1, "record", "2000.00"), (2, "exact", USDT)),
     ),
     Bill(MARLOW, "Sail number typeface", (("Typeface, one weight", "1", "2150.00", "0"),), 23),
     Bill(
@@ -150,6 +151,15 @@ class Story:
             for number, (days, act, with_what) in enumerate(bill.acts, start=1):
                 at = min(began + timedelta(days=days, seconds=number), self.now - timedelta(minutes=4))
                 yield max(at, began), partial(self._act, bill, act, with_what)
+        yield from self._recurring()
+
+    def _recurring(self) -> Iterator[tuple[datetime, Callable[[datetime], None]]]:
+        merchant, pay = self.merchant, lambda invoice, at: self._pay(invoice, USDT, at, act="exact")
+        retainer, hours = ("Studio retainer, {period}", "1", "2400.00", "0"), ("Bench time, {period}", "8", "65.00", "0")
+        yield from Tale(merchant, self.user, self.now, ZONE, pay).steps(
+            plan_of(merchant, MARLOW, "Studio retainer, {month}", (_line(retainer, "EUR"),), due_after_days=14),
+            plan_of(merchant, OKONKWO, "Workshop hours", (_line(hours, "EUR"),), due_after_days=7),
+        )
 
     def _act(self, bill: Bill, act: str, with_what: str, at: datetime) -> None:
         invoice = Invoice.objects.select_related("merchant").get(pk=self.written[bill.title])
@@ -198,6 +208,11 @@ class Story:
 
     def _void(self, invoice: Invoice, reason: str, at: datetime) -> None:
         lifecycle.void(invoice, by=self.user, reason=reason, now=at)
+
+    def _record(self, invoice: Invoice, amount: str, at: datetime) -> None:
+        """A part came by bank, and is written down."""
+        told = {"way": "bank", "note": "Deposit, as agreed by telephone", "form_key": secrets.token_urlsafe(16)}
+        recorded.record(invoice, amount_minor=money.parse_minor(amount, invoice.currency), paid_at=at, by=self.user, now=at, **told)
 
     def _sweep(self, invoice: Invoice, _what: str, at: datetime) -> None:
         """The worker looks for what is due: this one too late, as after an outage of days."""
@@ -249,7 +264,7 @@ class Command(BaseCommand):
             _person(OPERATOR, "Operator", is_staff=True, is_superuser=True)
             merchant = found_studio(user, now=now - timedelta(days=180))
             Story(merchant, user, now=now).tell()
-        self.stdout.write(f"The demo is filled: {merchant.name}, {len(BILLS)} invoices.")
+        self.stdout.write(f"The demo is filled: {merchant.name}, {merchant.invoices.count()} invoices.")
 
 
 def _person(email: str, name: str, **rights: bool) -> User:
