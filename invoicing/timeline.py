@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
+from invoicing import schedule_sentences
 from invoicing.money import NotAnAmount, digits, format_minor, parse_scaled
 from merchants import moments
 from merchants.models import Event
@@ -36,6 +37,11 @@ MAILS: dict[str, str | Promise] = {
     "late": _l("Late payment"),
     "reopened": _l("Payment taken back"),
     "missed": _l("Invoice missed"),
+    "schedule_missed": _l("Recurring invoice missed"),
+    "schedule_held": _l("Recurring invoice held"),
+    "schedule_ended": _l("Schedule ended"),
+    "invitation": _l("Invitation"),
+    "owners_told": _l("Notice to the owners"),
 }
 
 
@@ -82,7 +88,8 @@ def _arrived(facts: Facts) -> dict[str, str]:
 
 # kind → icon, tone, sentence
 SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
-    "invoice.created": ("pencil-line", "grey", lambda event, _zone: _("%(who)s created the draft") % {"who": _who(event)}),
+    **schedule_sentences.SENTENCES,
+    "invoice.created": ("pencil-line", "grey", lambda event, _zone: _created(event)),
     "invoice.edited": ("pencil-line", "grey", lambda event, _zone: _("%(who)s changed it") % {"who": _who(event)}),
     "invoice.scheduled": (
         "calendar-clock",
@@ -94,19 +101,58 @@ SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
     "invoice.missed": ("calendar-x", "red", lambda event, _zone: _missed(event)),
     "invoice.viewed": ("eye", "grey", lambda event, _zone: _("%(payer)s opened the invoice") % {"payer": _payer(event.facts)}),
     "invoice.paid": ("circle-check", "green", lambda _event, _zone: _("Paid")),
-    "invoice.reopened": ("rotate-ccw", "amber", lambda _event, _zone: _("Open again: a payment was taken back by its network")),
+    "invoice.reopened": ("rotate-ccw", "amber", lambda event, _zone: _reopened(event)),
     "invoice.voided": ("ban", "grey", lambda event, _zone: _voided(event)),
+    "invoice.replaced": ("corner-down-right", "grey", lambda event, _zone: _("%(replacement)s replaces it") % _told(event, "replacement")),
+    "invoice.link_replaced": ("link", "amber", lambda event, _zone: _("%(who)s replaced its link") % {"who": _who(event)}),
+    "invoice.archived": ("archive", "grey", lambda event, _zone: _("%(who)s archived it") % {"who": _who(event)}),
+    "invoice.unarchived": ("archive-restore", "grey", lambda event, _zone: _back(event)),
+    "invoice.removed": ("trash-2", "grey", lambda event, _zone: _("%(who)s removed it from the dashboard") % {"who": _who(event)}),
     "invoice.mail_held": ("mail-warning", "red", lambda event, _zone: _("%(mail)s was not mailed. %(reason)s") % _delivery(event)),
     "payment.detected": ("loader", "cyan", lambda event, _zone: _("%(money)s seen on %(network)s, confirming") % _arrived(event.facts)),
     "payment.confirmed": ("circle-check", "green", lambda event, _zone: _("%(money)s received on %(network)s") % _arrived(event.facts)),
     "payment.dropped": ("circle-x", "red", lambda event, _zone: _("%(money)s on %(network)s was taken back by its network") % _arrived(event.facts)),
     "payment.late": ("clock-alert", "amber", lambda event, _zone: _late(event)),
     "payment.decided": ("scale", "green", lambda event, _zone: _decided(event)),
+    "payment.recorded": ("pencil", "green", lambda event, _zone: _("%(who)s recorded a payment of %(money)s: %(way)s") % _by_hand(event)),
+    "payment.reversed": ("undo-2", "amber", lambda event, _zone: _("%(who)s reversed a recorded payment of %(money)s: %(way)s") % _by_hand(event)),
     "payment.part_received": ("contrast", "amber", lambda _event, _zone: _("Part received")),
     "payment.overpaid": ("circle-plus", "amber", lambda _event, _zone: _("More than the total was received")),
+    "payer.created": ("users", "grey", lambda event, _zone: _("%(who)s added %(payer)s to the payers") % _entry(event)),
+    "payer.edited": ("users", "grey", lambda event, _zone: _("%(who)s changed what is known of %(payer)s") % _entry(event)),
+    "payer.deleted": ("users", "grey", lambda event, _zone: _("%(who)s deleted %(payer)s from the payers") % _entry(event)),
     "delivery.failed": ("mail-warning", "red", lambda event, _zone: _("%(mail)s could not be delivered. %(reason)s") % _delivery(event)),
     "delivery.resent": ("mail", "grey", lambda event, _zone: _("%(who)s sent it again: %(mail)s") % {"who": _who(event), **_delivery(event)}),
+    "merchant.changed": ("settings", "grey", lambda event, _zone: _("%(who)s changed the settings") % {"who": _who(event)}),
+    "merchant.numbering": ("hash", "grey", lambda event, _zone: _("%(who)s began a new number series: %(next)s") % _told(event, "next")),
+    "merchant.handed_over": ("crown", "grey", lambda event, _zone: _("%(who)s made %(name)s an owner") % _member(event, "to")),
+    "member.invited": ("user-plus", "grey", lambda event, _zone: _("%(who)s invited %(email)s") % _told(event, "email")),
+    "member.joined": ("user-check", "green", lambda event, _zone: _("%(name)s joined") % _member(event)),
+    "member.role_changed": ("user-cog", "grey", lambda event, _zone: _("%(who)s changed the role of %(name)s") % _member(event)),
+    "member.removed": ("user-minus", "grey", lambda event, _zone: _("%(who)s took %(name)s out of the team") % _member(event)),
+    "member.left": ("user-minus", "grey", lambda event, _zone: _("%(name)s left") % _member(event)),
+    "invitation.withdrawn": ("mail-x", "grey", lambda event, _zone: _("%(who)s withdrew the invitation of %(email)s") % _told(event, "email")),
 }
+
+
+def _told(event: Event, name: str) -> dict[str, str]:
+    return {"who": _who(event), name: str(event.facts.get(name) or "–")}
+
+
+def _member(event: Event, key: str = "member") -> dict[str, str]:
+    return {"who": _who(event), "name": str(event.facts.get(key, {}).get("name", ""))}
+
+
+def _created(event: Event) -> str:
+    if original := event.facts.get("copied_from"):
+        return _("%(who)s created the draft as a copy of %(original)s") % {"who": _who(event), "original": original}
+    return _("%(who)s created the draft") % {"who": _who(event)}
+
+
+def _back(event: Event) -> str:
+    if not event.actor_name:
+        return _("Back on the dashboard: money came for it")
+    return _("%(who)s put it back on the dashboard") % {"who": event.actor_name}
 
 
 def _missed(event: Event) -> str:
@@ -120,8 +166,39 @@ def _voided(event: Event) -> str:
     return f"{said}: {reason}" if reason else said
 
 
+def _reopened(event: Event) -> str:
+    if event.facts.get("reason") == "reversed":
+        return _("Open again: a payment recorded by hand was reversed")
+    return _("Open again: a payment was taken back by its network")
+
+
+WAYS: dict[str, str | Promise] = {
+    "bank": _l("bank transfer"),
+    "cash": _l("cash"),
+    "card": _l("card"),
+    "chain": _l("another chain"),
+    "other": _l("another way"),
+}
+
+
+def way_words(way: str) -> str:
+    """How a payment recorded by hand came, inside a sentence."""
+    return str(WAYS.get(way, way))
+
+
+def _by_hand(event: Event) -> dict[str, str]:
+    payment = event.facts.get("payment", {})
+    money, way = _money(event.facts, payment.get("amount", "")), way_words(str(payment.get("way", "")))
+    return {"who": _who(event), "money": money, "way": way}
+
+
 def _decided(event: Event) -> str:
     return _("%(who)s decided on a held payment: it counts as %(money)s") % {"who": _who(event), "money": _arrived(event.facts)["money"]}
+
+
+def _entry(event: Event) -> dict[str, str]:
+    """Of the directory: who changed it, and whose entry it was."""
+    return {"who": _who(event), "payer": str(event.facts.get("payer", {}).get("name", "–"))}
 
 
 def _late(event: Event) -> str:

@@ -10,8 +10,9 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from invoicing import attention
         from merchants.signals import event_recorded
-        from notifications.attention import held_back
+        from notifications.attention import held_back, undelivered
         from notifications.tasks import hurry
 
         event_recorded.connect(hurry, dispatch_uid="notifications.hurry")
         attention.register(held_back)
+        attention.register(undelivered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -11,6 +12,7 @@ from merchants import secrets
 from merchants.events import record
 from merchants.models import Merchant, User
 from notifications import signing
+from notifications.audience import owners
 from notifications.models import Endpoint
 from notifications.transports.guard import objection
 
@@ -36,13 +38,13 @@ def save(merchant: Merchant, *, url: str, by: User, now: datetime) -> tuple[Endp
         if endpoint is None:
             plain = signing.new_secret()
             endpoint = Endpoint.objects.create(merchant=merchant, url=url, secret=secrets.encrypt(plain))
-            record("endpoint.added", merchant=merchant, subject=endpoint, now=now, by=by, facts={"url": url})
+            _tell("endpoint.added", endpoint, now=now, by=by)
             return endpoint, plain
         before, was_on = endpoint.url, endpoint.is_enabled
         if (before, was_on) != (url, True):
             endpoint.url, endpoint.is_enabled = url, True
             endpoint.save(update_fields=["url", "is_enabled"])
-            record("endpoint.changed", merchant=merchant, subject=endpoint, now=now, by=by, facts={"url": url, "before": before, "was_on": was_on})
+            _tell("endpoint.changed", endpoint, now=now, by=by, before=before, was_on=was_on)
         return endpoint, None
 
 
@@ -54,7 +56,7 @@ def rotate_secret(endpoint: Endpoint, *, by: User, now: datetime) -> str:
         endpoint.old_secret, endpoint.old_secret_until = held.secret, now + OVERLAP
         endpoint.secret = secrets.encrypt(plain)
         endpoint.save(update_fields=["secret", "old_secret", "old_secret_until"])
-        record("endpoint.secret_rotated", merchant=endpoint.merchant, subject=endpoint, now=now, by=by, facts={"url": endpoint.url})
+        _tell("endpoint.secret_rotated", endpoint, now=now, by=by)
     return plain
 
 
@@ -78,5 +80,12 @@ def disable(endpoint: Endpoint, *, reason: str, now: datetime, by: User | None =
         if not Endpoint.objects.filter(pk=endpoint.pk, url=endpoint.url, is_enabled=True).update(is_enabled=False):
             return False
         endpoint.is_enabled = False
-        record("endpoint.disabled", merchant=endpoint.merchant, subject=endpoint, now=now, by=by, facts={"url": endpoint.url, "reason": reason})
+        _tell("endpoint.disabled", endpoint, now=now, by=by, reason=reason)
         return True
+
+
+def _tell(kind: str, endpoint: Endpoint, *, now: datetime, by: User | None, **more: Any) -> None:
+    """Its event. It names the owners: each of them is mailed."""
+    merchant = endpoint.merchant
+    facts = {"url": endpoint.url, "business": merchant.name, "who": by.display_name if by else "", "owners": owners(merchant), **more}
+    record(kind, merchant=merchant, subject=endpoint, now=now, by=by, facts=facts)

@@ -19,12 +19,14 @@ from django.db.models import F
 from invoicing.facts import moment
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant
+from notifications.audience import addresses
 from notifications.models import Channel, Delivery, Endpoint
-from notifications.plans import PLANS, Mail, Plan
+from notifications.plans import PLANS, Plan
 
 log = logging.getLogger(__name__)
 VERSION = 1  # of the webhook's payload
 MOST_TRIES = 1000  # counted; tried for ever
+SENT = ("invoice", "origin", "transfer", "payment", "schedule", "occurrences")  # of an event's facts: what goes to endpoints
 
 
 @dataclass
@@ -67,7 +69,8 @@ def fan_out(pk: int, *, now: datetime) -> list[Delivery] | None:
 
 def _locked_invoice(event: Event) -> Invoice | None:
     """The invoice it is about, if that is still there. Deliveries refer to it and so wait for its lock: taken after the
-    merchant's row, as issuing takes them the other way round, that would be a deadlock."""
+    merchant's row, as issuing takes them the other way round, that would be a deadlock. No delivery refers to anything else
+    (a schedule, an invitation): what is told of it is in the event, and looked at again as the mail leaves."""
     if event.subject_kind != "invoice":
         return None
     return Invoice.objects.select_for_update(no_key=True).filter(pk=event.subject_id, merchant=event.merchant_id).first()
@@ -91,11 +94,12 @@ def _deliveries(event: Event, invoice: Invoice | None, now: datetime) -> list[De
 
 
 def _mails(event: Event, plan: Plan, merchant: Merchant, invoice: Invoice | None) -> Iterator[Delivery]:
-    if invoice is None:  # deleted meanwhile: nothing is left that a mail could speak of
+    if event.subject_kind == "invoice" and invoice is None:  # deleted meanwhile: nothing is left that a mail could speak of
         return
     for mail in plan.mails:
-        address = _address(mail, merchant, invoice)
-        if address and (invoice.notify_email or not mail.is_notice):
+        if mail.is_notice and invoice is not None and not invoice.notify_email:
+            continue
+        for address in addresses(mail, event, invoice):
             yield Delivery(
                 merchant=merchant,
                 event=event,
@@ -105,12 +109,6 @@ def _mails(event: Event, plan: Plan, merchant: Merchant, invoice: Invoice | None
                 recipient=address,
                 message_id=new_message_id(),
             )
-
-
-def _address(mail: Mail, merchant: Merchant, invoice: Invoice) -> str:
-    if mail.to == "payer":
-        return invoice.payer_email
-    return (invoice.merchant_email if invoice.is_issued else "") or merchant.email
 
 
 def _webhooks(event: Event, plan: Plan, merchant: Merchant, invoice: Invoice | None) -> Iterator[Delivery]:
@@ -134,7 +132,7 @@ def _webhooks(event: Event, plan: Plan, merchant: Merchant, invoice: Invoice | N
 
 def payload(event: Event) -> str:
     """The webhook's body: built here once, stored, and sent byte for byte at every try."""
-    data: dict[str, Any] = {key: event.facts[key] for key in ("invoice", "transfer") if key in event.facts}
+    data: dict[str, Any] = {key: event.facts[key] for key in SENT if key in event.facts}
     body = {
         "type": event.kind,
         "timestamp": moment(event.at),

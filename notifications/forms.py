@@ -14,7 +14,7 @@ class EndpointForm(forms.Form):
 
     url = forms.URLField(
         label=_("Webhook address"),
-        help_text=_("We POST to it whenever an invoice changes. Leave it empty to switch webhooks off."),
+        help_text=_("We POST to it whenever an invoice or a schedule changes. Leave it empty to switch webhooks off."),
         required=False,
         max_length=500,
         assume_scheme="https",

@@ -85,6 +85,12 @@ class Delivery(models.Model):
     def __str__(self) -> str:
         return f"{self.template} to {self.recipient}"
 
+    @property
+    def origin(self) -> Event:
+        """The event it tells of. A message sent again has an event of its own, which names that one."""
+        first = self.event.facts.get("resends")
+        return Event.objects.get(pk=first, merchant=self.merchant_id) if first else self.event
+
 
 class Attempt(models.Model):
     """One try of a delivery: counted before the work, completed after it."""

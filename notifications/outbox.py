@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Window
+from django.db.models import F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -112,6 +112,8 @@ def _tell(kind: str, delivery: Delivery, *, now: datetime, by: User | None = Non
         about["recipient"] = delivery.recipient
     if delivery.invoice:
         about["invoice"] = of_invoice(delivery.invoice)
+    elif schedule := delivery.event.facts.get("schedule"):
+        about["schedule"] = schedule
     return events.record(kind, merchant=delivery.merchant, subject=delivery.invoice or delivery, now=now, by=by, facts=about)
 
 
@@ -164,13 +166,11 @@ def send_again(delivery: Delivery, *, by: User, now: datetime, force: bool = Fal
     """
     with transaction.atomic():
         Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)  # two clicks at once make one message
-        same = Delivery.objects.filter(merchant=delivery.merchant, channel=delivery.channel, template=delivery.template, recipient=delivery.recipient)
-        same = same.filter(webhook_id=delivery.webhook_id) if delivery.channel == Channel.WEBHOOK else same.filter(invoice=delivery.invoice)
-        if same.filter(status__in=[State.QUEUED, State.SENDING]).exists():
+        if _like(delivery).filter(status__in=[State.QUEUED, State.SENDING]).exists():
             raise Refused(_("One is already on its way."))
         if delivery.channel == Channel.WEBHOOK and not (delivery.endpoint and delivery.endpoint.is_enabled):
             raise Refused(_("Its endpoint is switched off. Save its address again first."))
-        event = _tell("delivery.resent", delivery, now=now, by=by)
+        event = _tell("delivery.resent", delivery, now=now, by=by, resends=delivery.origin.pk)
         return Delivery.objects.create(
             merchant=delivery.merchant,
             event=event,
@@ -186,3 +186,15 @@ def send_again(delivery: Delivery, *, by: User, now: datetime, force: bool = Fal
             next_at=now,
             created_at=now,
         )
+
+
+def _like(delivery: Delivery) -> QuerySet[Delivery]:
+    """Every message that says the same to the same recipient: of a webhook the same bytes, of a mail the same kind about the
+    same invoice, or, where there is none, about the same event."""
+    same = Delivery.objects.filter(merchant=delivery.merchant, channel=delivery.channel, template=delivery.template, recipient=delivery.recipient)
+    if delivery.channel == Channel.WEBHOOK:
+        return same.filter(webhook_id=delivery.webhook_id)
+    if delivery.invoice:
+        return same.filter(invoice=delivery.invoice)
+    origin = delivery.origin.pk
+    return same.filter(Q(event=origin) | Q(event__facts__resends=origin), invoice=None)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mail:
-    """An email. `template` names its folder under templates/emails/ and its function in `emails`."""
+    """An email. `template` names its folder under templates/emails/ and its function in `emails`; `to`, see `audience`."""
 
     template: str
-    to: str  # 'payer' or 'merchant'
+    to: str  # 'payer', 'merchant', 'owners' or 'invitee'
     is_notice: bool = False  # a payment notice: only where the invoice asks for it
 
 
@@ -21,6 +21,8 @@ class Plan:
     webhook_is_notice: bool = False
 
 
+OWNERS = Plan((Mail("owners_told", "owners"),), webhook=False)
+
 PLANS: dict[str, Plan] = {
     "invoice.issued": Plan((Mail("issued", "payer"),)),
     "invoice.viewed": Plan(),
@@ -30,10 +32,30 @@ PLANS: dict[str, Plan] = {
     "payment.overpaid": Plan((Mail("overpaid", "merchant"),), webhook_is_notice=True),
     "payment.late": Plan((Mail("late", "merchant"),), webhook_is_notice=True),
     "payment.dropped": Plan(webhook_is_notice=True),
+    "payment.recorded": Plan(webhook_is_notice=True),
+    "payment.reversed": Plan(webhook_is_notice=True),
     "invoice.paid": Plan((Mail("receipt", "payer"), Mail("paid", "merchant", is_notice=True)), webhook_is_notice=True),
     "invoice.reopened": Plan((Mail("reopened", "merchant"),)),
     "invoice.voided": Plan((Mail("cancelled", "payer"),)),
     "invoice.missed": Plan((Mail("missed", "merchant"),)),
+    "schedule.published": Plan(),
+    "schedule.paused": Plan(),
+    "schedule.resumed": Plan(),
+    "schedule.missed": Plan((Mail("schedule_missed", "merchant"),)),
+    "schedule.held": Plan((Mail("schedule_held", "merchant"),)),
+    "schedule.stopped": Plan((Mail("schedule_ended", "merchant"),)),
+    "schedule.completed": Plan((Mail("schedule_ended", "merchant"),)),
+    "member.invited": Plan((Mail("invitation", "invitee"),), webhook=False),
+    "member.joined": OWNERS,
+    "member.role_changed": OWNERS,
+    "member.removed": OWNERS,
+    "member.left": OWNERS,
+    "merchant.handed_over": OWNERS,
+    "merchant.changed": OWNERS,  # those are told whom the event names, as that of the late policy does
+    "endpoint.added": OWNERS,
+    "endpoint.changed": OWNERS,
+    "endpoint.secret_rotated": OWNERS,
+    "endpoint.disabled": OWNERS,
 }
 
 TEMPLATES: dict[str, str] = {mail.template: mail.to for plan in PLANS.values() for mail in plan.mails}  # template → audience

@@ -8,11 +8,13 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from merchants.models import Event, Merchant
 from notifications import backoff
 from notifications.models import Attempt, Channel, Delivery, Endpoint
+from notifications.plans import PLANS
 
 State = Delivery.State
 SHOWN = 50
@@ -28,7 +30,7 @@ FILTERS: dict[str, tuple[State, ...]] = {
 
 
 def deliveries_of(merchant: Merchant) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(merchant=merchant).select_related("invoice", "endpoint", "event").prefetch_related("attempts")
+    return Delivery.objects.filter(merchant=merchant).select_related("merchant", "invoice", "endpoint", "event").prefetch_related("attempts")
 
 
 def webhooks(merchant: Merchant, chosen: str) -> list[Delivery]:
@@ -58,6 +60,8 @@ class Row:
     """A delivery as a page shows it."""
 
     delivery: Delivery
+    about: str  # an invoice or a schedule
+    about_url: str
     to: str  # an address, or a host
     request_line: str
     body: str
@@ -71,8 +75,11 @@ def row(delivery: Delivery, now: datetime) -> Row:
     tries = list(delivery.attempts.all())
     where = urlsplit(delivery.endpoint.url) if delivery.endpoint else None
     force = _is_past_due(delivery, now)
+    about, about_url = _about(delivery)
     return Row(
         delivery=delivery,
+        about=about,
+        about_url=about_url,
         to=(where.hostname or "") if where else delivery.recipient,
         request_line=f"POST {where.path or '/'}" if where else "POST",
         body=pretty(delivery),
@@ -81,6 +88,16 @@ def row(delivery: Delivery, now: datetime) -> Row:
         sends=_button(delivery, force),
         force=force,
     )
+
+
+def _about(delivery: Delivery) -> tuple[str, str]:
+    """The name and page of what it is about; two empty strings for what has neither."""
+    slug = delivery.merchant.slug
+    if delivery.invoice:
+        return delivery.invoice.name, reverse("invoice", args=[slug, delivery.invoice.pk])
+    if schedule := delivery.event.facts.get("schedule"):
+        return schedule["title"], reverse("schedule", args=[slug, schedule["id"]])
+    return "", ""
 
 
 def _is_past_due(delivery: Delivery, now: datetime) -> bool:
@@ -106,3 +123,18 @@ def what_follows(delivery: Delivery) -> str:
     """'next; then in 2 h, 5 h, 10 h' for a waiting delivery."""
     later = [backoff.in_words(wait) for wait in backoff.waits_after(delivery.channel, delivery.attempts_made)[:3]]
     return _("next; then in %(waits)s") % {"waits": ", ".join(later)} if later else _("the last try")
+
+
+def posted() -> list[tuple[str, str]]:
+    """The types of event that go to an endpoint, each with the names in its `data`."""
+    names = {
+        "invoice.issued": _("invoice; origin when a schedule made it: schedule, title, k"),
+        "payment.recorded": "invoice, payment",
+        "payment.reversed": "invoice, payment",
+        "payment.part_received": "invoice",
+        "payment.overpaid": "invoice",
+        "schedule.missed": "schedule, occurrences",
+        "schedule.held": "schedule, occurrences",
+    }
+    of_all = {"invoice": "invoice", "payment": "invoice, transfer", "schedule": "schedule"}
+    return [(kind, names.get(kind) or of_all[kind.partition(".")[0]]) for kind, plan in PLANS.items() if plan.webhook]

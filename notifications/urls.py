@@ -1,6 +1,6 @@
 from django.urls import path
 
-from notifications.views import developers, mailbox
+from notifications.views import developers, mailbox, payer_mail, schedule_mail
 
 urlpatterns = [
     path("dev/mailbox/", mailbox.mailbox, name="mailbox"),
@@ -10,6 +10,9 @@ urlpatterns = [
 
 # Under /m/<merchant>/
 merchant_patterns = [
+    path("invoices/<int:pk>/resend/", payer_mail.resend, name="invoice_resend"),
+    path("invoices/<int:pk>/preview/mail/", payer_mail.preview, name="invoice_preview_mail"),
+    path("recurring/<int:pk>/preview/mail/", schedule_mail.preview, name="schedule_preview_mail"),
     path("developers/", developers.developers, name="developers"),
     path("developers/endpoint/", developers.endpoint, name="developers_endpoint"),
     path("developers/secret/", developers.secret, name="developers_secret"),

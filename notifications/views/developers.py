@@ -12,10 +12,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from merchants import clock, secrets
 from merchants.access import MerchantRequest, may, needs
+from merchants.views.fresh import sign_in_again
 from notifications import endpoints, outbox, queries
 from notifications.forms import EndpointForm
 from notifications.models import Delivery, Endpoint
-from notifications.views.fresh import sign_in_again
 
 ONCE = "webhook_secret_once"  # in the session: shown on the next page, then gone
 TYPED = "webhook_url_typed"  # kept over the fresh sign-in
@@ -45,6 +45,7 @@ def _page(request: MerchantRequest, found: Endpoint | None, form: EndpointForm, 
         "writes": may(request.membership, "write"),
         "switched_off": queries.last_switched_off(found) if found and not found.is_enabled else None,
         "rows": [queries.row(delivery, now) for delivery in queries.webhooks(request.merchant, chosen)],
+        "events": queries.posted(),
         "chosen": chosen,
         "filters": queries.filters(request.merchant),
         "now": now,
@@ -115,6 +116,9 @@ def delivery(request: MerchantRequest, pk: int) -> HttpResponse:
 def again(request: MerchantRequest, pk: int) -> HttpResponse:
     """Send it again as a new message; what still waits goes at once instead."""
     found = get_object_or_404(Delivery, merchant=request.merchant, pk=pk)
+    if found.template == "invitation":
+        messages.error(request, _("An owner sends an invitation again, on the team’s page."))
+        return redirect("delivery", request.merchant.slug, pk)
     try:
         sent = outbox.again(found, by=request.user, now=clock.now(), force=request.POST.get("force") == "1")
     except outbox.Refused as refusal:

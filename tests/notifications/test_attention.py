@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from invoicing import schedules
 from invoicing.attention import matters
 from invoicing.models import Rendering
+from merchants import team
 from merchants.models import Merchant, User
 from notifications import courier, fanout, outbox
-from notifications.models import Delivery
-from tests.factories import NOW, make_draft, make_merchant, publish
+from notifications.models import Delivery, Endpoint
+from tests.factories import NOW, make_draft, make_merchant, make_schedule, publish, start
 
 pytestmark = pytest.mark.django_db
 
@@ -40,3 +45,90 @@ def test_a_pdf_that_could_not_be_made_three_times_is_listed(merchant: Merchant) 
     assert titles(merchant) == []
     Rendering.objects.filter(invoice=invoice).update(attempts=3)
     assert titles(merchant) == ["The PDF of INV-000001 could not be made"]
+
+
+# --- schedules, and messages about no invoice -----------------------------------------------------------------------
+FIRST = datetime(2026, 11, 30, 9, tzinfo=UTC)
+
+
+def test_missed_and_held_dates_are_one_row_a_schedule_until_they_are_decided(merchant: Merchant, owner: User) -> None:
+    schedule = start(make_schedule(merchant, title="Studio retainer"))
+    start(make_schedule(make_merchant(slug="another"), title="Elsewhere"))
+    schedules.run_due(now=datetime(2027, 1, 10, tzinfo=UTC))
+    (row,) = (matter for matter in matters(merchant, LATE) if matter.icon == "calendar-x")
+
+    assert (row.title, row.text) == ("An invoice of Studio retainer could not be sent", "Planned 30 Nov 2026, 09:00. Nothing is sent late.")
+    assert row.link == f"/m/harbour-pine/recurring/{schedule.pk}/"
+    schedules.skip(schedule, 1, by=owner, now=LATE)
+    assert titles(merchant) == []
+
+
+def test_several_missed_dates_are_counted_and_a_held_one_says_why(merchant: Merchant) -> None:
+    schedule = start(make_schedule(merchant, title="Studio retainer"))
+    schedules.run_due(now=datetime(2027, 2, 10, tzinfo=UTC))
+    (row,) = matters(merchant, LATE)
+    assert (row.title, row.text) == (
+        "2 invoices of Studio retainer could not be sent",
+        "The first one was planned 30 Nov 2026, 09:00. Nothing is sent late.",
+    )
+    Merchant.objects.update(accepted_assets=[])
+    schedules.run_due(now=datetime(2027, 2, 28, 9, tzinfo=UTC))
+    (row,) = matters(merchant, LATE)
+    assert (row.title, row.text) == ("3 invoices of Studio retainer could not be sent", "Choose at least one token it can be paid with.")
+    schedules.stop(schedule, by=merchant.members.get(), now=LATE)
+    assert titles(merchant) == []
+
+
+def test_an_invitation_that_could_not_be_delivered_is_listed_while_it_waits(merchant: Merchant, owner: User) -> None:
+    invitation = team.invite(merchant, email="rui@lopes.example", role="viewer", by=owner, now=NOW)
+    fanout.run(NOW)
+    Delivery.objects.update(status="failed")
+    (row,) = matters(merchant, NOW)
+    delivery = Delivery.objects.get()
+
+    assert (row.title, row.text) == ("An invitation could not be delivered", "Invitation, to rui@lopes.example.")
+    assert row.link == f"/m/harbour-pine/developers/deliveries/{delivery.pk}/"
+    assert matters(make_merchant(slug="another"), NOW) == []
+    renewed = team.renew(invitation, by=owner, now=NOW)
+    fanout.run(NOW)
+    assert matters(merchant, NOW) == []
+    Delivery.objects.update(status="failed")
+    assert titles(merchant) == ["An invitation could not be delivered"]
+    team.withdraw(renewed, by=owner, now=NOW)
+    assert titles(merchant) == []
+
+
+def test_a_message_about_no_invoice_is_listed_until_it_is_sent_again(merchant: Merchant, owner: User) -> None:
+    endpoint = Endpoint.objects.create(merchant=merchant, url="https://hooks.harbourpine.example/", secret="x")
+    schedules.stop(start(make_schedule(merchant)), by=owner, now=NOW)
+    fanout.run(NOW)
+    Delivery.objects.update(status="failed")
+
+    assert [(matter.title, matter.text, matter.link) for matter in matters(merchant, NOW)] == [
+        (
+            "A message could not be delivered",
+            "Schedule ended, to studio@harbourpine.example.",
+            f"/m/harbour-pine/developers/deliveries/{Delivery.objects.get(channel='email').pk}/",
+        ),
+        ("2 webhooks could not be delivered", "About recurring schedules.", "/m/harbour-pine/developers/?state=failed#deliveries"),
+    ]
+    for delivery in Delivery.objects.filter(status="failed"):
+        outbox.send_again(delivery, by=owner, now=NOW)
+    assert titles(merchant) == []
+    assert endpoint.is_enabled
+
+
+def test_the_list_costs_the_same_for_one_and_for_three_schedules(merchant: Merchant, owner: User, django_assert_num_queries: Any) -> None:
+    def grow() -> None:
+        start(make_schedule(merchant))
+        schedules.run_due(now=datetime(2027, 1, 20, tzinfo=UTC))
+        fanout.run(NOW)
+        Delivery.objects.filter(invoice=None).update(status="failed")
+
+    grow()
+    with CaptureQueriesContext(connection) as one:
+        assert len(matters(merchant, LATE)) == 2
+    grow()
+    grow()
+    with django_assert_num_queries(len(one)):
+        assert len(matters(merchant, LATE)) == 6

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from invoicing.models import Invoice
+from invoicing.models import Invoice, Schedule
 from invoicing.standing import standing
 from merchants import clock
 from merchants.models import Event, Merchant, User
@@ -25,7 +25,7 @@ def demo():
 def test_there_is_an_invoice_in_every_state(demo):
     now = clock.now()
     assert Counter(standing(invoice, now).key for invoice in Invoice.objects.all()) == {
-        "paid": 7,
+        "paid": 12,
         "draft": 1,
         "scheduled": 1,
         "open": 1,
@@ -41,7 +41,17 @@ def test_there_is_an_invoice_in_every_state(demo):
 def test_the_money_on_them_is_on_the_chain(demo):
     by_title = {invoice.title: invoice for invoice in Invoice.objects.all()}
     assert (by_title["Brand identity, phase 2"].total_minor, by_title["Shopfront and signage"].credited_minor) == (428040, 232500)
-    assert Counter(Transfer.objects.values_list("status", flat=True)) == {"final": 9, "seen": 1}
+    assert Counter(Transfer.objects.values_list("status", flat=True)) == {"final": 14, "seen": 1}
+
+
+def test_the_schedules_have_a_past(demo):
+    found = {schedule.title: schedule for schedule in Schedule.objects.all()}
+    states = {title: list(schedule.occurrences.order_by("k").values_list("state", flat=True)) for title, schedule in found.items()}
+    assert states == {
+        "Studio retainer, {month}": ["issued", "issued", "skipped", "missed", "issued"],
+        "Workshop hours": ["issued", "issued"],
+    }
+    assert {title: schedule.status for title, schedule in found.items()} == {"Studio retainer, {month}": "active", "Workshop hours": "paused"}
 
 
 def test_every_mail_of_the_past_has_been_sent_and_none_waits(demo):

@@ -161,7 +161,7 @@ def test_a_stranger_finds_nothing(client_as: SignIn, endpoint: Endpoint, invoice
     for path in (PAGE, f"{PAGE}deliveries/{delivery.pk}/", f"/m/elsewhere/developers/deliveries/{delivery.pk}/"):
         assert client.get(path).status_code == 404
     assert client.post(f"/m/elsewhere/developers/deliveries/{delivery.pk}/again/").status_code == 404
-    assert Delivery.objects.count() == 2
+    assert Delivery.objects.filter(invoice=invoice).count() == 2
 
 
 @pytest.fixture

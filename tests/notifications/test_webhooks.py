@@ -132,11 +132,14 @@ def test_gone_is_final_and_switches_the_endpoint_off(waiting: Delivery, receiver
     assert (fresh(waiting).status, fresh(waiting).reason) == ("failed", "410 GONE")
     assert Endpoint.objects.get(pk=endpoint.pk).is_enabled is False
     event = Event.objects.get(kind="endpoint.disabled")
-    assert (event.subject_kind, event.subject_id, event.facts) == (
-        "endpoint",
-        endpoint.pk,
-        {"url": endpoint.url, "reason": "It answered 410 Gone."},
-    )
+    assert (event.subject_kind, event.subject_id) == ("endpoint", endpoint.pk)
+    assert event.facts == {
+        "url": endpoint.url,
+        "reason": "It answered 410 Gone.",
+        "business": "Harbour & Pine",
+        "who": "",
+        "owners": ["ines@harbourpine.example"],
+    }
 
 
 def test_what_waited_for_an_endpoint_that_was_switched_off_is_not_sent(waiting: Delivery, receiver: HTTPServer, owner: User) -> None:

@@ -1,0 +1,31 @@
+"""What each email says: one small function per kind, from a delivery to the context of its three templates.
+
+A mail is written as it leaves: its links are made then and stored nowhere, and each kind looks again whether it still
+holds. What no longer does is `Withheld`. A module per subject: `about` finds what the mail is about, `context` says it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import ModuleType
+
+from django.utils import translation
+
+from notifications.emails import invoices, members, schedules
+from notifications.emails.invoices import preview
+from notifications.emails.letter import Letter, compose, one_line
+from notifications.models import Delivery
+
+KINDS: dict[str, ModuleType] = {kind: subject for subject in (invoices, schedules, members) for kind in subject.KINDS}
+
+
+def write(delivery: Delivery, *, now: datetime) -> Letter:
+    """The mail of `delivery` at `now`; Withheld when it must not leave any more."""
+    subject = KINDS[delivery.template]
+    matter = subject.about(delivery, now)
+    with translation.override(matter.language):
+        letter: Letter = compose(matter, subject.context(matter))
+    return letter
+
+
+__all__ = ["KINDS", "Letter", "one_line", "preview", "write"]

@@ -1,0 +1,211 @@
+"""Mails about an invoice, to its payer and to the merchant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from invoicing.models import Invoice, LineItem, Status
+from invoicing.money import format_minor, grouped
+from invoicing.snapshot import Document, document
+from invoicing.totals import QUANTITY_SCALE
+from merchants import assets, moments
+from notifications.emails.letter import Letter, Letterhead, Matter, compose, link, one_line
+from notifications.models import Delivery
+from notifications.plans import TEMPLATES
+from notifications.transports import Withheld
+from payments.models import RecordedPayment, Transfer
+
+LINES_SHOWN = 12
+DESCRIPTION_SHOWN = 600  # characters
+
+
+@dataclass(frozen=True)
+class InvoiceMatter(Matter):
+    invoice: Invoice
+    document: Document
+
+
+def about(delivery: Delivery, now: datetime) -> InvoiceMatter:
+    invoice = Invoice.objects.select_related("merchant").filter(pk=delivery.invoice_id or 0).first()
+    if invoice is None:
+        raise Withheld(_("Its invoice was deleted before this could be sent."))
+    language = invoice.language if TEMPLATES[delivery.template] == "payer" else invoice.merchant.language
+    return _matter(delivery, invoice, now, language)
+
+
+def _matter(delivery: Delivery, invoice: Invoice, now: datetime, language: str) -> InvoiceMatter:
+    found = document(invoice)
+    return InvoiceMatter(delivery, Letterhead.of_document(found), now, language, invoice, found)
+
+
+def context(matter: InvoiceMatter) -> dict[str, Any]:
+    return _everywhere(matter) | KINDS[matter.delivery.template](matter)
+
+
+def preview(shown: Invoice, *, now: datetime) -> Letter:
+    """The mail in which `shown` will go to its payer: a copy told to be issued, see `invoicing.previewing`. Nothing is asked
+    that decides only as a mail leaves."""
+    with translation.override(shown.language):
+        matter = _matter(Delivery(template="issued", recipient=shown.payer_email), shown, now, shown.language)
+        return compose(matter, _everywhere(matter) | _bill(matter))
+
+
+def _everywhere(matter: InvoiceMatter) -> dict[str, Any]:
+    """What every mail about an invoice says of it."""
+    invoice = matter.invoice
+    return {
+        "invoice": invoice,
+        "document": matter.document,
+        "due": matter.moment(invoice.due_at),
+        "pay_url": link("checkout", invoice.public_id),
+        "page_url": link("public_invoice", invoice.public_id),
+        "receipt_url": link("public_receipt", invoice.public_id),
+        "desk_url": link("invoice", invoice.merchant.slug, invoice.pk),
+    }
+
+
+# --- one function per kind --------------------------------------------------------------------------------------
+def issued(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the payer: here is your invoice. The due time is also the latest time of sending."""
+    invoice = matter.invoice
+    _must_be(invoice, Status.OPEN)
+    if invoice.due_minor == 0:
+        raise Withheld(_("A payment of the whole amount is confirming; nobody is asked for it again."))
+    if invoice.due_at and invoice.due_at <= matter.now and not matter.delivery.is_forced:
+        raise Withheld(_("The due time passed before this could be sent."), is_held=True)
+    return _bill(matter)
+
+
+def part_received(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the payer: what came, what is still due, and the same link for the rest."""
+    _must_be(matter.invoice, Status.OPEN)
+    if matter.invoice.due_minor == 0:
+        raise Withheld(_("A payment of the rest is confirming; nobody is asked for it again."))
+    return {"transfers": _transfers(matter)}
+
+
+def receipt(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the payer: paid, thank you."""
+    _must_be(matter.invoice, Status.PAID)
+    return {"paid_at": matter.moment(matter.invoice.paid_at), "transfers": _transfers(matter)}
+
+
+def cancelled(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the payer: nothing is to be paid any more."""
+    _must_be(matter.invoice, Status.VOID)
+    return {}
+
+
+def paid(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the merchant: the money is final."""
+    _must_be(matter.invoice, Status.PAID)
+    return {"paid_at": matter.moment(matter.invoice.paid_at), "transfers": _transfers(matter)}
+
+
+def overpaid(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the merchant: more came than was asked for."""
+    if not matter.invoice.is_overpaid:
+        raise Withheld(_("It was no longer overpaid when this could be sent."))
+    return {"transfers": _transfers(matter)}
+
+
+def late(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the merchant: a payment came too late, or waits for a decision. As the facts were when it came."""
+    return {"transfer": matter.delivery.origin.facts["transfer"]}
+
+
+def reopened(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the merchant: what was paid is open again, and why."""
+    _must_be(matter.invoice, Status.OPEN)
+    return {"is_reversed": matter.delivery.origin.facts.get("reason") == "reversed"}
+
+
+def missed(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the merchant: a scheduled invoice was not sent, and why."""
+    _must_be(matter.invoice, Status.MISSED)
+    facts = matter.delivery.origin.facts
+    return {"why": facts.get("reason", ""), "detail": facts.get("detail", ""), "planned": matter.moment(matter.invoice.issue_at)}
+
+
+KINDS: dict[str, Callable[[InvoiceMatter], dict[str, Any]]] = {
+    "issued": issued,
+    "part_received": part_received,
+    "receipt": receipt,
+    "cancelled": cancelled,
+    "paid": paid,
+    "overpaid": overpaid,
+    "late": late,
+    "reopened": reopened,
+    "missed": missed,
+}
+
+
+def _must_be(invoice: Invoice, status: Status) -> None:
+    if invoice.status != status:
+        raise Withheld(_("The invoice was %(status)s by the time this could be sent.") % {"status": str(Status(invoice.status).label).lower()})
+
+
+# --- their parts ------------------------------------------------------------------------------------------------
+def _bill(matter: InvoiceMatter) -> dict[str, Any]:
+    """What the mail with an invoice says of it."""
+    return _contents(matter) | {"attachments": _attachments(matter.invoice), "tokens": one_of(matter.document.symbols)}
+
+
+def _contents(matter: InvoiceMatter) -> dict[str, Any]:
+    lines = list(matter.invoice.lines.all()[: LINES_SHOWN + 1])
+    if len(lines) > LINES_SHOWN:
+        hidden = matter.invoice.lines.count() - LINES_SHOWN
+        lines = lines[:LINES_SHOWN]
+    else:
+        hidden = 0
+    text = matter.invoice.description.strip()
+    if len(text) > DESCRIPTION_SHOWN:
+        text = text[: DESCRIPTION_SHOWN - 1].rsplit(maxsplit=1)[0] + "…"
+    shown = [{"name": _line_name(line, matter), "amount_minor": line.amount_minor} for line in lines]
+    return {"lines": shown, "hidden_lines": hidden, "description": text}
+
+
+def _line_name(line: LineItem, matter: InvoiceMatter) -> str:
+    """'6 × Stationery, 10 % off'."""
+    name = line.description
+    if line.quantity_e4 != QUANTITY_SCALE:
+        name = f"{grouped(line.quantity_e4, 4, matter.language, trim=True)} × {name}"
+    if not line.taken_off_minor:
+        return name
+    if line.discount_e4:
+        off = f"{grouped(line.discount_e4, 4, matter.language, trim=True)}\N{NO-BREAK SPACE}%"
+    else:
+        off = format_minor(line.taken_off_minor, matter.invoice.currency, matter.language)
+    return _("%(name)s, %(discount)s off") % {"name": name, "discount": off}
+
+
+def _attachments(invoice: Invoice) -> list[dict[str, str]]:
+    return [{"name": one_line(file.name), "url": link("public_file", invoice.public_id, file.public_id)} for file in invoice.attachments.all()]
+
+
+def _transfers(matter: InvoiceMatter) -> list[dict[str, Any]]:
+    """What counted: the money on the chain beside what it was credited for, then what was recorded by hand."""
+    rows: list[dict[str, Any]] = []
+    for transfer in Transfer.objects.filter(invoice=matter.invoice, credit_minor__gt=0).exclude(status=Transfer.State.DROPPED).order_by("id"):
+        asset = matter.document.asset(transfer.asset_id) or assets.asset(transfer.asset_id).frozen()
+        name = _("%(symbol)s on %(network)s") % asset
+        rows.append(
+            {"units": transfer.amount_units, "asset": asset, "name": name, "txid": transfer.short_txid, "credit_minor": transfer.credit_minor}
+        )
+    for payment in RecordedPayment.objects.filter(invoice=matter.invoice, reversed_at=None).order_by("id"):
+        came_on = moments.day(payment.paid_at, matter.document.time_zone, matter.language)
+        rows.append({"way": payment.get_way_display(), "came_on": came_on, "credit_minor": payment.amount_minor})
+    return rows
+
+
+def one_of(names: list[str]) -> str:
+    """'USDT, USDC or ETH'."""
+    if len(names) < 2:
+        return "".join(names)
+    return _("%(others)s or %(last)s") % {"others": ", ".join(names[:-1]), "last": names[-1]}

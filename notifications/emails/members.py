@@ -1,0 +1,144 @@
+"""Mails about the people of a business: an invitation, and what every owner is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _l
+
+from merchants import team
+from merchants.models import Event, Invitation, LatePolicy, Merchant, Role
+from merchants.team import Standing
+from notifications.emails.letter import Letterhead, Matter, link
+from notifications.models import Delivery
+from notifications.transports import Withheld
+
+MAY: dict[str, str | Promise] = {
+    Role.VIEWER: _l("As a viewer you see everything of this business, and change nothing."),
+    Role.MANAGER: _l("As a manager you write and send invoices, and look after payers and payments."),
+    Role.OWNER: _l("As an owner you decide on everything, the webhooks, the late policy and the team too."),
+}
+OVER: dict[Standing, str | Promise] = {
+    Standing.ACCEPTED: _l("The invitation was accepted before this could be sent."),
+    Standing.WITHDRAWN: _l("The invitation was withdrawn before this could be sent."),
+    Standing.EXPIRED: _l("The invitation expired before this could be sent."),
+}
+
+
+@dataclass(frozen=True)
+class MerchantMatter(Matter):
+    merchant: Merchant
+    event: Event
+
+
+def about(delivery: Delivery, now: datetime) -> MerchantMatter:
+    merchant = Merchant.objects.select_related("logo").get(pk=delivery.merchant_id)
+    return MerchantMatter(delivery, Letterhead.of_merchant(merchant), now, merchant.language, merchant, delivery.origin)
+
+
+def context(matter: MerchantMatter) -> dict[str, Any]:
+    return KINDS[matter.delivery.template](matter)
+
+
+# --- one function per kind --------------------------------------------------------------------------------------
+def invitation(matter: MerchantMatter) -> dict[str, Any]:
+    """To who is invited: by whom, to what, as what. The link is made here and kept nowhere."""
+    told = matter.event.facts
+    found = Invitation.objects.filter(pk=told["invitation"], merchant=matter.merchant).first()
+    if found is None or found.expires_at.isoformat() != told["expires_at"]:
+        raise Withheld(_("A newer invitation has taken its place."))
+    standing = team.standing(found, matter.now)
+    if standing != Standing.OPEN:
+        raise Withheld(str(OVER[standing]))
+    return {
+        "who": told["who"],
+        "role": found.get_role_display(),
+        "may": MAY[found.role],
+        "email": found.email,
+        "until": matter.moment(found.expires_at),
+        "join_url": link("invitation", team.link_token(found)),
+    }
+
+
+def owners_told(matter: MerchantMatter) -> dict[str, Any]:
+    """To every owner: what was changed that only an owner may change. It has happened, so it always holds."""
+    topic, sentence = SENTENCES[matter.event.kind]
+    subject, url, button = TOPICS[topic]
+    facts = {"who": matter.event.actor_name or _("The system"), "business": matter.merchant.name} | matter.event.facts
+    return {
+        "topic": str(subject) % {"business": matter.merchant.name},
+        "sentence": sentence(facts),
+        "at": matter.moment(matter.event.at),
+        "desk_url": link(url, matter.merchant.slug),
+        "button": button,
+    }
+
+
+KINDS: dict[str, Callable[[MerchantMatter], dict[str, Any]]] = {"invitation": invitation, "owners_told": owners_told}
+
+
+# --- what owners are told of ------------------------------------------------------------------------------------
+# topic → subject, the page to look at, its button
+TOPICS: dict[str, tuple[str | Promise, str, str | Promise]] = {
+    "team": (_l("The team of %(business)s has changed"), "settings_team", _l("Look at the team")),
+    "late": (_l("The late policy of %(business)s has changed"), "settings_invoices", _l("Look at the late policy")),
+    "webhooks": (_l("The webhooks of %(business)s have changed"), "developers", _l("Look at the webhooks")),
+}
+
+# kind of event → topic, sentence
+SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "member.joined": ("team", lambda told: _("%(name)s (%(email)s) has joined as %(role)s.") % (_member(told) | {"role": _role(told["role"])})),
+    "member.role_changed": (
+        "team",
+        lambda told: (
+            _("%(who)s changed the role of %(name)s from %(was)s to %(role)s.")
+            % (_member(told) | {"was": _role(told["was"]), "role": _role(told["role"])})
+        ),
+    ),
+    "member.removed": ("team", lambda told: _("%(who)s took %(name)s out of the team.") % _member(told)),
+    "member.left": ("team", lambda told: _("%(name)s has left the team.") % _member(told)),
+    "merchant.handed_over": ("team", lambda told: _handed_over(told)),
+    "merchant.changed": (
+        "late",
+        lambda told: (
+            _("%(who)s changed what is done with late payments. For invoices issued from now on: %(policy)s.")
+            % {"who": told["who"], "policy": LatePolicy(told["late_policy"]).label}
+        ),
+    ),
+    "endpoint.added": ("webhooks", lambda told: _("%(who)s added a webhook endpoint at %(host)s.") % _endpoint(told)),
+    "endpoint.changed": ("webhooks", lambda told: _("%(who)s changed where webhooks go: to %(host)s.") % _endpoint(told)),
+    "endpoint.secret_rotated": ("webhooks", lambda told: _("%(who)s made a new secret for the webhooks to %(host)s.") % _endpoint(told)),
+    "endpoint.disabled": ("webhooks", lambda told: _switched_off(told)),
+}
+
+
+def _role(role: str) -> str:
+    return str(Role(role).label).lower()
+
+
+def _member(told: dict[str, Any]) -> dict[str, str]:
+    return {"who": told["who"], "name": told["member"]["name"], "email": told["member"]["email"]}
+
+
+def _handed_over(told: dict[str, Any]) -> str:
+    names = {"who": told["who"], "name": told["to"]["name"], "role": _role(told["giver_role"])}
+    if told["giver_role"] == Role.OWNER:
+        return _("%(who)s made %(name)s an owner.") % names
+    return _("%(who)s handed the business over to %(name)s, who is an owner now. %(who)s is a %(role)s now.") % names
+
+
+def _endpoint(told: dict[str, Any]) -> dict[str, str]:
+    """The host alone: what follows it may be as good as a key."""
+    return {"who": told["who"], "host": urlsplit(told["url"]).hostname or ""}
+
+
+def _switched_off(told: dict[str, Any]) -> str:
+    if not told["reason"]:
+        return _("%(who)s switched the webhooks to %(host)s off.") % _endpoint(told)
+    return _("The webhooks to %(host)s were switched off. %(reason)s") % (_endpoint(told) | {"reason": told["reason"]})
