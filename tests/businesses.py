@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -13,19 +13,29 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from invoicing import lifecycle
-from invoicing.models import Attachment, Invoice, Rendering
-from merchants import secrets
-from merchants.models import Event, Logo, Merchant, User
+from invoicing import lifecycle, schedules
+from invoicing.models import Attachment, Bundle, Invoice, Item, Payer, Rendering, Schedule
+from invoicing.recurrence import Rule
+from merchants import moments, secrets, team
+from merchants.models import Event, Invitation, Logo, Membership, Merchant, NumberSegment, User
 from notifications.models import Delivery, Endpoint
-from payments import quotes
-from payments.models import Transfer
-from tests.factories import PASSWORD, add_member, make_draft, make_merchant, make_user, publish
+from payments import quotes, recorded
+from payments.models import RecordedPayment, Transfer
+from tests.factories import PASSWORD, add_member, make_draft, make_merchant, make_schedule, make_user, publish, start
 
 USDT = "sandbox:harbour/token:usdt"
 FORM_KEY = "k" * 43
 # What stands in Secret Orchard and may be read by nobody else.
-LEAKS = ("Secret Orchard", "orchard@secret.example", "Vera Quitéria", "Cider press, final rate", "felled.txt", "hooks.orchard.example")
+LEAKS = (
+    "Secret Orchard",
+    "orchard@secret.example",
+    "Vera Quitéria",
+    "Cider press, final rate",
+    "felled.txt",
+    "hooks.orchard.example",
+    "picker@secret.example",
+    "ORCHARD-",
+)
 
 
 @dataclass
@@ -40,18 +50,28 @@ class Business:
     endpoint: Endpoint
     webhook: Delivery
     held: Transfer
+    recorded: RecordedPayment  # a part of the open invoice
+    payer: Payer  # of every invoice
+    item: Item
+    bundle: Bundle  # ready, of the open invoice
+    member: Membership  # a manager
+    invitation: Invitation
+    schedule: Schedule  # active: one is issued, one is skipped ahead
+    schedule_draft: Schedule
+    schedule_file: Attachment
 
     @property
     def slug(self) -> str:
         return self.merchant.slug
 
 
-def attach(merchant: Merchant, invoice: Invoice | None, name: str) -> Attachment:
+def attach(merchant: Merchant, invoice: Invoice | None, name: str, *, schedule: Schedule | None = None) -> Attachment:
     text = b"The oaks were felled in March."
     return Attachment.objects.create(
         merchant=merchant,
         invoice=invoice,
-        form_key="" if invoice else FORM_KEY,
+        schedule=schedule,
+        form_key="" if invoice or schedule else FORM_KEY,
         name=name,
         size=len(text),
         content_type="text/plain",
@@ -70,7 +90,8 @@ def printed(invoice: Invoice, kind: str) -> None:
 def business(owner: User, *, slug: str, name: str, email: str, payer: str, title: str, file: str, hooks: str) -> Business:
     merchant = make_merchant(owner, slug=slug, name=name, email=email, logo=Logo.keep(b"\x89PNG of " + name.encode()))
     now = timezone.now()
-    words = {"payer_name": payer, "title": title, "due_at": now + timedelta(days=14)}
+    known = Payer.objects.create(merchant=merchant, name=payer, email=email if slug == "secret-orchard" else "ana@duarte.example")
+    words = {"payer": known, "payer_name": payer, "title": title, "due_at": now + timedelta(days=14)}
     opened, paid = publish(make_draft(merchant, **words), now=now), publish(make_draft(merchant, **words), now=now)
     with transaction.atomic():
         lifecycle.account(lifecycle.locked(paid.pk), lifecycle.Money(paid.total_minor, 0, False, False, False), now=now)
@@ -95,6 +116,8 @@ def business(owner: User, *, slug: str, name: str, email: str, payer: str, title
         next_at=now,
         created_at=now,
     )
+    monthly = make_schedule(merchant, anchor=now.date() + timedelta(days=3), payer=known, payer_name=payer, title=title)
+    schedule = running(merchant, by=owner, now=now, payer=known, payer_name=payer, title=title, lines=[(title, "1", "2400.00")])
     return Business(
         merchant=merchant,
         draft=make_draft(merchant, **words),
@@ -106,7 +129,43 @@ def business(owner: User, *, slug: str, name: str, email: str, payer: str, title
         file=attach(merchant, opened, file),
         pending=attach(merchant, None, file),
         held=held(opened, f"tx-{slug}"),
+        recorded=recorded.record(
+            opened, way="cash", amount_minor=1_000, paid_at=now, note=f"In an envelope, from {payer}", form_key=slug, by=owner, now=now
+        ),
+        payer=known,
+        bundle=bundled(opened, owner, now),
+        item=Item.objects.create(merchant=merchant, description=title, currency="EUR", unit_price_minor=180_000),
+        member=seated(merchant, payer, now),
+        invitation=team.invite(merchant, email=f"picker@{email.partition('@')[2]}", role="viewer", by=owner, now=now),
+        schedule=schedule,
+        schedule_draft=monthly,
+        schedule_file=attach(merchant, None, file, schedule=schedule),
     )
+
+
+def running(merchant: Merchant, *, by: User, now: datetime, **fields: Any) -> Schedule:
+    """A weekly schedule since this morning: its first is issued, its third is skipped ahead."""
+    today = moments.local(now, merchant.time_zone).date()
+    schedule = start(make_schedule(merchant, Rule("weeks"), anchor=today, at=time(0), **fields), now=now)
+    schedules.occur(schedule.pk, now=now)
+    schedules.skip(schedule, 3, by=by, now=now)
+    return Schedule.objects.get(pk=schedule.pk)
+
+
+def seated(merchant: Merchant, name: str, now: datetime) -> Membership:
+    """A second member, and a number series begun by them."""
+    user = make_user(f"second@{merchant.slug}.example", name=name)
+    member = Membership.objects.create(user=user, merchant=merchant, role="manager")
+    prefix = merchant.slug.rpartition("-")[2].upper() + "-"
+    NumberSegment.objects.create(merchant=merchant, prefix=prefix, first=1, started_at=now, started_by=user)
+    return member
+
+
+def bundled(invoice: Invoice, by: User, now: datetime) -> Bundle:
+    """A zip of PDFs that is ready to be fetched."""
+    zipped = ContentFile(b"PK " + invoice.title.encode(), "x.zip")
+    made = {"invoice_ids": [invoice.pk], "total": 1, "done": 1, "file": zipped, "created_at": now, "ready_at": now}
+    return Bundle.objects.create(merchant=invoice.merchant, asked_by=by, **made)
 
 
 def held(invoice: Invoice, txid: str) -> Transfer:

@@ -18,6 +18,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from merchants import team
 from merchants.models import Merchant, User
 from tests.businesses import FORM_KEY, LEAKS, USDT, Business, World, side_by_side
 
@@ -72,6 +73,18 @@ def draft(of: Business) -> int:
     return of.draft.pk
 
 
+def known(of: Business) -> int:
+    return of.payer.pk
+
+
+def recurring(of: Business) -> int:
+    return of.schedule.pk
+
+
+def unpublished(of: Business) -> int:
+    return of.schedule_draft.pk
+
+
 def opened(of: Business) -> int:
     return of.open.pk
 
@@ -84,6 +97,12 @@ PAGES: dict[str, Page] = {
     # a merchant's own pages
     "overview": members(right="see"),
     "invoices": members(right="see"),
+    "invoices_totals": members(right="see"),
+    "invoices_csv": members(right="see"),
+    "invoices_bulk": members(right="write", method="POST", data=lambda of: {"act": "void", "pk": [of.open.pk, of.paid.pk]}),
+    "bundle": members(lambda of: of.bundle.pk, right="write"),  # PDFs print the payers' links
+    "bundle_again": members(lambda of: of.bundle.pk, right="write", method="POST", ok=302),
+    "bundle_file": members(lambda of: of.bundle.pk, right="write"),
     "invoice_new": members(right="write"),
     "invoice": members(opened, right="see"),
     "invoice_edit": members(draft, right="write"),
@@ -91,6 +110,16 @@ PAGES: dict[str, Page] = {
     "invoice_unschedule": members(lambda of: of.scheduled.pk, right="write", method="POST", ok=302),
     "invoice_void": members(opened, right="write", method="POST", ok=302, data=lambda _of: {"reason": "Agreed by telephone"}),
     "invoice_delete": members(draft, right="write", method="POST", ok=302),
+    "invoice_duplicate": members(opened, right="write", method="POST", ok=302, data=lambda _of: {"form_key": "d" * 43}),
+    "invoice_archive": members(opened, right="write", method="POST", ok=302),
+    "invoice_unarchive": members(opened, right="write", method="POST", ok=302),
+    "invoice_replace_link": members(opened, right="write"),
+    "invoice_resend": members(opened, right="write"),
+    "invoice_preview": members(draft, right="write"),
+    "invoice_preview_page": members(draft, right="write"),
+    "invoice_preview_pdf": members(draft, right="write"),
+    "invoice_preview_mail": members(draft, right="write"),
+    "preview_brand": members(right="see"),
     "invoice_remark": members(opened, right="write", method="POST", ok=302, data=lambda _of: {"remark": "Calls back in May"}),
     "invoice_pdf": members(opened, right="write"),  # it prints the payer's link
     "invoice_receipt": members(lambda of: of.paid.pk, right="see"),
@@ -104,7 +133,63 @@ PAGES: dict[str, Page] = {
     ),
     "upload_remove": members(lambda of: of.pending.public_id, right="write", method="POST", ok=204),
     "transfer_decide": members(lambda of: of.held.pk, right="money"),
+    "payment_record": members(
+        opened,
+        right="money",
+        method="POST",
+        ok=302,
+        data=lambda _of: {"form_key": FORM_KEY, "way": "bank", "amount": "5.00", "day": "2026-01-05", "at": "09:00"},
+    ),
+    "payment_reverse": members(opened, lambda of: of.recorded.pk, right="money", method="POST", ok=302),
+    "payments_csv": members(right="see"),
+    "schedules": members(right="see"),
+    "schedule_new": members(right="write"),
+    "schedule": members(recurring, right="see"),
+    "schedule_edit": members(recurring, right="write"),
+    "schedule_file": members(recurring, lambda of: of.schedule_file.public_id, right="see"),
+    "schedule_preview": members(recurring, right="write"),
+    "schedule_preview_page": members(recurring, right="write"),
+    "schedule_preview_mail": members(recurring, right="write"),
+    "schedule_preview_pdf": members(recurring, right="write"),
+    "schedule_publish": members(unpublished, right="write", method="POST", ok=302, data=lambda of: {"version": of.schedule_draft.version}),
+    "schedule_pause": members(recurring, right="write", method="POST", ok=302),
+    "schedule_resume": members(recurring, right="write", method="POST", ok=302),
+    "schedule_stop": members(recurring, right="write", method="POST", ok=302),
+    "schedule_skip": members(recurring, right="write", method="POST", ok=302, data=lambda _of: {"k": "4"}),
+    "schedule_put_back": members(recurring, right="write", method="POST", ok=302, data=lambda _of: {"k": "3"}),
+    "schedule_send": members(recurring, right="write", method="POST", ok=302, data=lambda _of: {"k": "2"}),
+    "schedule_duplicate": members(recurring, right="write", method="POST", ok=302, data=lambda _of: {"form_key": "r" * 43}),
+    "schedule_delete": members(unpublished, right="write", method="POST", ok=302),
     "settings": members(right="profile"),
+    "settings_look": members(right="profile"),
+    "settings_invoices": members(right="profile"),
+    "settings_late_policy": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"late_policy": "hold"}),
+    "settings_numbers": members(right="profile"),
+    "settings_numbers_begin": members(right="profile", method="POST", ok=302, data=lambda _of: {"prefix": "HP-", "first": "500"}),
+    "settings_tokens": members(right="profile"),
+    "settings_team": members(right="see"),
+    "team_invite": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"email": "rui@harbourpine.example", "role": "viewer"}),
+    "invitation_again": members(lambda of: of.invitation.pk, right="own", method="POST", ok=302, fresh=True),
+    "invitation_withdraw": members(lambda of: of.invitation.pk, right="own", method="POST", ok=302, fresh=True),
+    "member_role": members(lambda of: of.member.pk, right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"role": "viewer"}),
+    "member_remove": members(lambda of: of.member.pk, right="own", method="POST", ok=302, fresh=True),
+    "team_leave": members(right="see", method="POST", ok=302),
+    "team_hand_over": members(right="own", method="POST", ok=302, fresh=True, data=lambda of: {"to": str(of.member.pk), "stays": "manager"}),
+    "payers": members(right="see"),
+    "payer": members(known, right="see"),
+    "payer_new": members(right="write", method="POST", ok=302, data=lambda _of: {"name": "Rui Sá", "email": "rui@sa.example"}),
+    "payer_edit": members(known, right="write", method="POST", ok=302, data=lambda _of: {"name": "Ana D.", "email": "ana@duarte.example"}),
+    "payer_delete": members(known, right="write", method="POST", ok=302),
+    "payers_suggest": members(right="write"),
+    "payer_statement": members(known, right="see"),
+    "payer_statement_pdf": members(known, right="see"),
+    "items": members(right="see"),
+    "item": members(lambda of: of.item.pk, right="write"),
+    "item_new": members(
+        right="write", method="POST", ok=302, data=lambda _of: {"description": "Proofs", "currency": "EUR", "unit_price": "40", "tax": "23 %"}
+    ),
+    "item_delete": members(lambda of: of.item.pk, right="write", method="POST", ok=302),
+    "items_suggest": members(right="write"),
     "merchant_logo": members(right="see"),
     "developers": members(right="see"),
     "developers_secret": members(right="own", method="POST", ok=302, fresh=True),
@@ -123,6 +208,9 @@ PAGES: dict[str, Page] = {
     "checkout_quote": payers(method="POST", ok=302, data=lambda _of: {"asset": USDT}),
     "checkout_status": payers(),
     "checkout_sandbox": payers(method="POST", ok=302, data=lambda _of: {"act": "exact"}),
+    # an invitation: whoever has the link sees it; only the one it is for can accept it
+    "invitation": anyone(lambda of: team.link_token(of.invitation)),
+    "invitation_accept": Page({"stranger": SIGN_IN} | dict.fromkeys(WHO[1:], 302), lambda of: [team.link_token(of.invitation)], method="POST"),
     # accounts
     "account_login": account("/", stranger=200),
     "account_signup": account("/", stranger=200),
@@ -213,7 +301,13 @@ def test_each_page_opens_for_whom_it_should_and_for_nobody_else(world, name, who
 
 def rows_of(merchant: Merchant) -> dict[str, list[dict[str, Any]]]:
     """Every row in which this merchant has a part."""
-    paths = {"merchant": "merchant", "invoice": "invoice__merchant", "delivery": "delivery__merchant", "wallet": "wallet__merchant"}
+    paths = {
+        "merchant": "merchant",
+        "invoice": "invoice__merchant",
+        "delivery": "delivery__merchant",
+        "wallet": "wallet__merchant",
+        "schedule": "schedule__merchant",
+    }
     found = {"Merchant": list(Merchant.objects.filter(pk=merchant.pk).values())}
     for model in ours_all():
         names = {found.name for found in model._meta.get_fields()}
@@ -298,7 +392,7 @@ def test_another_site_cannot_press_a_button(world, name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_has_the_strict_policy(world, name):
-    if name == "mail_html":  # shows a mail as mail programs do, framed, without scripts
+    if name in ("mail_html", "invoice_preview_mail", "schedule_preview_mail"):  # show a mail as mail programs do, framed, without scripts
         return
     answer = ask(world.browser("owner", fresh=True), name, world.ours)
     policy = answer.headers["Content-Security-Policy"]

@@ -58,4 +58,4 @@ def days_ahead(due_at: datetime, now: datetime, zone: str) -> int:
 @register.filter
 def month_name(value: datetime, zone: str) -> str:
     """'November'."""
-    return format_date(moments.local(value, zone).date(), "LLLL", locale=locale_of(get_language() or "en"))
+    return format_date(moments.local(value, zone).date(), "MMMM", locale=locale_of(get_language() or "en"))

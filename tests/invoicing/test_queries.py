@@ -1,20 +1,19 @@
-"""The list's filters and pages, and the overview's figures."""
+"""A list's pages and totals."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import base64
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from invoicing import attention, queries
+from invoicing.filters import ORDERS, Filter
 from invoicing.models import Invoice, Status
-from invoicing.queries import Sum_
+from invoicing.queries import Figures
 from merchants.models import Merchant
 from tests.factories import NOW, make_draft, make_merchant, publish
-
-
-def names(merchant: Merchant, **how: str) -> list[str]:
-    return sorted(queries.find(merchant, now=NOW, **how).values_list("title", flat=True))
 
 
 @pytest.fixture
@@ -34,74 +33,133 @@ def shelf(merchant: Merchant) -> Merchant:
     return merchant
 
 
+# --- pages --------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def twins(merchant: Merchant) -> Merchant:
+    """Eleven rows, most of which are alike in everything but their id; and one of another merchant."""
+    for number in range(11):
+        currency, due = ("USD", None) if number % 4 == 3 else ("EUR", NOW + timedelta(days=number // 5))
+        make_draft(merchant, title=str(number), currency=currency, due_at=due, payer_name="ana" if number % 2 else "Ana")
+    make_draft(make_merchant(slug="other"), title="not mine")
+    return merchant
+
+
+def walk(merchant: Merchant, asked: Filter, *, size: int) -> tuple[list[str], list[str]]:
+    """The titles on the way to the last page, and those on the way back, page by page."""
+    found, there, back, at = asked.apply(merchant, NOW), [], [], ""
+    while True:
+        shown = queries.page(found, asked.order, at=at, size=size)
+        there += [row.title for row in shown.rows]
+        if not shown.older:
+            break
+        at = shown.older
+    while shown.newer:
+        shown = queries.page(found, asked.order, at=shown.newer, size=size)
+        back = [row.title for row in shown.rows] + back
+    return there, back
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 11, 25])
+@pytest.mark.parametrize("sort", ORDERS)
+def test_pages_by_key_give_each_row_once_there_and_back_also_among_equals(twins: Merchant, sort: str, size: int) -> None:
+    asked = Filter(sort=sort)
+    whole = list(asked.apply(twins, NOW).values_list("title", flat=True))
+    assert len(whole) == 11
+    there, back = walk(twins, asked, size=size)
+    assert there == whole
+    last = len(whole) - (len(whole) - 1) // size * size
+    assert back == whole[: len(whole) - last]
+
+
+def test_a_row_that_comes_meanwhile_moves_no_other_to_another_page(twins: Merchant) -> None:
+    asked = Filter()
+    first = queries.page(asked.apply(twins, NOW), asked.order, size=3)
+    make_draft(twins, title="new")
+    second = queries.page(asked.apply(twins, NOW), asked.order, at=first.older, size=3)
+    assert [row.title for row in (*first.rows, *second.rows)] == ["10", "9", "8", "7", "6", "5"]
+
+
 @pytest.mark.parametrize(
-    ("show", "expected"),
+    "written",
     [
-        ("all", ["confirming", "draft", "missed", "open", "overdue", "paid", "scheduled"]),
-        ("draft", ["draft"]),
-        ("scheduled", ["scheduled"]),
-        ("open", ["confirming", "open", "overdue"]),
-        ("overdue", ["overdue"]),
-        ("paid", ["paid"]),
-        ("void", []),
-        ("missed", ["missed"]),
+        b"",
+        b"x",
+        b"[]",
+        b"[true]",
+        b"[1, 2]",
+        b"[true, 1, 2]",
+        b"[true, null]",
+        b'[true, "5"]',
+        b"[true, 1e400]",
+        b"[true, 9223372036854775808]",
+        b"[" * 9000,
+        b"\xff",
+        b"{}",
     ],
 )
-def test_a_filter_shows_that_state_and_only_ones_own(shelf: Merchant, show: str, expected: list[str]) -> None:
-    assert names(shelf, show=show) == expected
+def test_a_cursor_that_is_none_is_the_first_page(twins: Merchant, written: bytes) -> None:
+    token = base64.urlsafe_b64encode(written).decode()
+    for sort in ORDERS:
+        asked = Filter(sort=sort)
+        page = queries.page(asked.apply(twins, NOW), asked.order, at=token, size=3)
+        assert [row.title for row in page.rows] == list(asked.apply(twins, NOW).values_list("title", flat=True)[:3])
 
 
-@pytest.mark.parametrize("search", ["brand ana", "ANA@DUARTE", "INV-000001", "po-77", "  Duarte  "])
-def test_every_word_is_searched_in_number_title_payer_and_reference(merchant: Merchant, search: str) -> None:
-    publish(make_draft(merchant, title="Brand", payer_reference="PO-77"), now=NOW)
-    make_draft(merchant, title="Other", payer_name="Kobayashi", payer_email="k@k.example")
-    publish(make_draft(make_merchant(slug="other"), title="Brand", payer_reference="PO-77"), now=NOW)
-    assert names(merchant, search=search) == ["Brand"]
+@pytest.mark.parametrize(
+    ("sort", "value"),
+    [
+        ("payer", '"\\ud800"'),
+        ("payer", '"\\u0000"'),
+        ("payer", "5"),
+        ("amount", '"EUR"'),
+        ("due", '"2026-11-17"'),
+        ("due", '"0001-01-01T00:00:00+14:00"'),
+        ("due", "5"),
+    ],
+)
+def test_nor_is_one_whose_values_cannot_be_sorted_by(twins: Merchant, sort: str, value: str) -> None:
+    token = base64.urlsafe_b64encode(f"[true, {value}, 5]".encode()).decode()
+    assert queries.Cursor.of(token, ORDERS[sort]) is None
 
 
-def test_a_percent_sign_searches_for_itself(merchant: Merchant) -> None:
-    make_draft(merchant, title="Discount of 10 %")
-    make_draft(merchant, title="Other")
-    assert names(merchant, search="%") == ["Discount of 10 %"]
-
-
-def test_pages_go_back_and_forth_by_key_and_meet(merchant: Merchant) -> None:
-    ids = [make_draft(merchant, title=str(number)).pk for number in range(7)][::-1]
-    found = queries.find(merchant, now=NOW)
-
-    def page(**key: int) -> tuple[list[int], int | None, int | None]:
-        shown = queries.page(found, size=3, **key)
-        return [row.pk for row in shown.rows], shown.newer, shown.older
-
-    assert page() == (ids[:3], None, ids[2])
-    assert page(before=ids[2]) == (ids[3:6], ids[3], ids[5])
-    assert page(before=ids[5]) == (ids[6:], ids[6], None)
-    assert page(after=ids[6]) == (ids[3:6], ids[3], ids[5])
-    assert page(after=ids[3]) == (ids[:3], None, ids[2])
-    assert page(after=ids[0]) == ([], None, None)
-
-
-def test_the_overview_of_nothing_is_zero_in_ones_own_currency(merchant: Merchant) -> None:
-    zero = [Sum_("EUR", 0)]
-    assert queries.overview_sums(merchant, NOW) == queries.Overview(zero, zero, zero, zero)
-
-
-def test_the_overview_adds_up_per_currency_and_only_ones_own(shelf: Merchant) -> None:
+# --- totals -------------------------------------------------------------------------------------------------------
+def test_totals_add_up_per_currency_and_count_per_status_in_one_query(shelf: Merchant, django_assert_num_queries: Any) -> None:
     publish(make_draft(shelf, title="yen", currency="JPY", lines=[("Design", "1", "618000")]), now=NOW)
-    sums = queries.overview_sums(shelf, NOW)
-    assert sums.outstanding == [Sum_("EUR", 540_000, 3, 180_000), Sum_("JPY", 618_000, 1, 0)]
-    assert sums.overdue == [Sum_("EUR", 180_000, 1, 0, NOW - timedelta(days=3))]
-    assert sums.going_out == [Sum_("EUR", 180_000, 1, 0, NOW + timedelta(days=3))]
-    assert sums.received == [Sum_("EUR", 0)]
+    void = publish(make_draft(shelf, title="void"), now=NOW)
+    Invoice.objects.filter(pk=void.pk).update(status=Status.VOID, credited_minor=5_000)
+    Invoice.objects.filter(merchant=shelf, title="open").update(credited_minor=30_000)
+    with django_assert_num_queries(1):
+        found = queries.totals(Filter(), shelf, NOW)
+    # EUR: four are open or paid, 1,800.00 each; what came for the void one is there too
+    assert found.figures == [Figures("EUR", 720_000, 215_000, 180_000, 330_000), Figures("JPY", 618_000, 0, 0, 618_000)]
+    assert found.counts == {
+        "all": 9,
+        "draft": 1,
+        "scheduled": 1,
+        "open": 4,
+        "overdue": 1,
+        "partial": 1,
+        "confirming": 1,
+        "paid": 1,
+        "overpaid": 0,
+        "refunded": 0,
+        "void": 1,
+        "missed": 1,
+    }
+    assert found.invoices == 9
+    assert found.parts["confirming"] == [("EUR", 180_000)]
 
 
-def test_a_month_begins_at_midnight_of_the_merchants_zone() -> None:
-    this, last, so_far = queries.month_starts(datetime(2026, 11, 1, 3, 30, tzinfo=UTC), "America/New_York")
-    assert this.astimezone(UTC) == datetime(2026, 10, 1, 4, 0, tzinfo=UTC)
-    assert last.astimezone(UTC) == datetime(2026, 9, 1, 4, 0, tzinfo=UTC)
-    assert so_far.astimezone(UTC) == datetime(2026, 10, 1, 4, 0, tzinfo=UTC)
+def test_totals_are_of_what_is_filtered_and_counts_of_every_status_of_it(shelf: Merchant) -> None:
+    publish(make_draft(shelf, title="yen", currency="JPY", lines=[("Design", "1", "618000")]), now=NOW)
+    found = queries.totals(Filter(show="overdue", currency="EUR"), shelf, NOW)
+    assert found.figures == [Figures("EUR", 180_000, 0, 0, 180_000)]
+    assert (found.invoices, found.counts["open"], found.counts["all"]) == (1, 3, 7)
+    nothing = queries.totals(Filter(q="nowhere"), shelf, NOW)
+    assert (nothing.figures, nothing.invoices) == ([], 0)
 
 
+# --- what needs a hand --------------------------------------------------------------------------------------------
 def test_the_attention_list_names_the_trouble_and_the_way_out(shelf: Merchant) -> None:
     part = Invoice.objects.get(merchant=shelf, title="open")
     Invoice.objects.filter(pk=part.pk).update(is_underpaid=True, credited_minor=100_000)

@@ -23,7 +23,7 @@ from tests.payments.money import Story
 
 pytestmark = pytest.mark.django_db
 
-TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]+"|nonce="[^"]+"')
+TOKEN = re.compile(rb'name="(?:csrfmiddlewaretoken|form_key)" value="[^"]+"|nonce="[^"]+"')
 
 
 def rename_everything(settings: Any, folder: Path) -> None:

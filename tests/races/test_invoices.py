@@ -121,4 +121,4 @@ def test_two_people_save_the_same_draft_and_one_is_told() -> None:
             return lifecycle.claim_edit(draft, version=1).version
 
     results = race(save, save)
-    assert sorted(map(str, results)) == ["2", "Somebody else saved this draft while you were writing."]
+    assert sorted(map(str, results)) == ["2", "It was saved again after this page was opened."]

@@ -6,14 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models import QuerySet
 
 from invoicing import issuing, lifecycle, numbering
 from invoicing.models import Invoice
+from merchants.events import record
 from merchants.models import Event, Merchant
 from notifications import fanout, outbox
 from notifications.models import Attempt, Delivery
-from tests.factories import NOW, make_draft, make_merchant, publish
+from tests.factories import NOW, add_member, make_draft, make_merchant, publish
 from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -56,6 +58,24 @@ def test_without_the_lock_and_the_condition_an_event_is_fanned_out_again() -> No
 
     with patched((QuerySet, "select_for_update", plain), (QuerySet, "filter", forgetful)):
         assert failures(four_workers_fan_out) == TWIN_RUNS
+
+
+@pytest.mark.parametrize(
+    ("kind", "template", "recipients"),
+    [("schedule.missed", "schedule_missed", 1), ("member.left", "owners_told", 2), ("member.invited", "invitation", 1)],
+)
+def test_eight_workers_make_the_mails_of_an_event_without_an_invoice_once(kind: str, template: str, recipients: int) -> None:
+    merchant = make_merchant(slug=f"sender-{next(_counter)}")
+    add_member(merchant, "owner", email=f"second@{merchant.slug}.example")
+    with transaction.atomic():
+        facts = {"owners": [], "email": "rui@lopes.example", "occurrences": []}
+        event = record(kind, merchant=merchant, subject=merchant, now=NOW, facts=facts)
+    meeting = Meeting(8)
+    with patched((fanout, "_next_sequence", meeting.before(fanout._next_sequence))):
+        results = race(*[lambda: fanout.fan_out(event.pk, now=NOW)] * 8)
+    assert [result for result in results if isinstance(result, Exception)] == []
+    assert sum(result is not None for result in results) == 1
+    assert Delivery.objects.filter(merchant=merchant, template=template).count() == recipients
 
 
 def four_workers_claim(move: Any = None) -> None:
