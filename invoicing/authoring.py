@@ -10,7 +10,7 @@ import base64
 import hashlib
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -23,6 +23,7 @@ from merchants.events import record
 from merchants.models import Merchant, User
 
 MAX_REMARK = 4000
+Written = TypeVar("Written", Invoice, Schedule)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def save_draft(
     and could not be sent like this. `removed_files` are public ids of attachments to take off.
     """
     with transaction.atomic():
-        made = None if invoice else _begin(merchant, cleaned, by=by, form_key=form_key)
+        made = None if invoice else begin(Invoice, merchant, cleaned, by=by, form_key=form_key)
         held = made or (_claim(invoice, version=version, form_key=form_key, by=by, now=now) if invoice else _own(merchant, form_key))
         before = as_written(held, Content)
         _write(held, cleaned, form_key=form_key, now=now)
@@ -123,9 +124,9 @@ def key_apart(form_key: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(f"apart:{form_key}".encode()).digest()).decode().rstrip("=")
 
 
-def _begin(merchant: Merchant, cleaned: Content, *, by: User, form_key: str) -> Invoice | None:
+def begin(kind: type[Written], merchant: Merchant, cleaned: Body, *, by: User, form_key: str) -> Written | None:
     """A new, empty draft of this form; None when the form has made one already."""
-    draft = Invoice(
+    draft = kind(
         merchant=merchant, created_by=by, time_zone=merchant.time_zone, language=merchant.language, form_key=form_key, currency=cleaned.currency
     )
     try:

@@ -51,7 +51,7 @@ def save(
     changed against dates that have been decided since; Refused when it has ended, and when a running one could not go on like this.
     """
     with transaction.atomic():
-        made = None if schedule else _begin(merchant, cleaned, by=by, form_key=form_key)
+        made = None if schedule else authoring.begin(Schedule, merchant, cleaned, by=by, form_key=form_key)
         held = made or _claim(schedule or Schedule.objects.get(merchant=merchant, form_key=form_key), version, form_key=form_key, by=by, now=now)
         before, was = authoring.as_written(held, Plan), _timing(held)
         authoring.write_body(held, cleaned, form_key=form_key)
@@ -90,19 +90,6 @@ def save_apart(
         if schedule is not None:
             uploads.share(Attachment.objects.filter(schedule=schedule).exclude(public_id__in=removed_files), form_key=key, now=now)
     return save(None, merchant=merchant, by=by, version=0, cleaned=cleaned, timing=timing, form_key=key, now=now)
-
-
-def _begin(merchant: Merchant, cleaned: Plan, *, by: User, form_key: str) -> Schedule | None:
-    """A new, empty draft of this form; None when the form has made one already."""
-    draft = Schedule(
-        merchant=merchant, created_by=by, time_zone=merchant.time_zone, language=merchant.language, form_key=form_key, currency=cleaned.currency
-    )
-    try:
-        with transaction.atomic():
-            draft.save()
-    except IntegrityError:
-        return None
-    return draft
 
 
 def _claim(schedule: Schedule, version: int, *, form_key: str, by: User, now: datetime) -> Schedule:
