@@ -13,8 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from invoicing import pdf
-from invoicing.models import Invoice, Occurrence, ScheduleStatus, Shelf, Status
+from invoicing import occurrences, pdf
+from invoicing.models import Invoice, Occurrence, Schedule, ScheduleStatus, Shelf, Status
 from invoicing.models.invoice import NEWEST
 from invoicing.money import format_minor
 from merchants import moments
@@ -86,21 +86,29 @@ def unsent(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """Dates of schedules that were missed, or are held; a row a schedule. Who stops one by hand has decided on them."""
     past_due, waiting = Q(state=Occurrence.State.MISSED), Q(state=Occurrence.State.HELD)
     stuck = Occurrence.objects.filter(past_due | waiting, schedule__merchant=merchant).exclude(schedule__status=ScheduleStatus.STOPPED)
-    rows = stuck.values("schedule_id", "schedule__title").annotate(
-        count=Count("id"), first=Min("planned_at"), why=Max("reason", filter=waiting), held=Count("id", filter=waiting)
+    found = stuck.values("schedule_id").annotate(
+        count=Count("id"), k=Min("k"), first=Min("planned_at"), why=Max("reason", filter=waiting), held=Count("id", filter=waiting)
     )
-    for row in rows.order_by("-schedule_id")[:MOST]:
-        names = {"name": row["schedule__title"], "count": row["count"]}
+    rows = list(found.order_by("-schedule_id")[:MOST])
+    schedules = Schedule.objects.prefetch_related("segments").in_bulk([row["schedule_id"] for row in rows])
+    for row in rows:
+        names = {"name": _title(schedules[row["schedule_id"]], row["k"]), "more": row["count"] - 1}
         planned = {"moment": moments.short(row["first"], merchant.time_zone)}
         past = ngettext("Planned %(moment)s. Nothing is sent late.", "The first one was planned %(moment)s. Nothing is sent late.", row["count"])
         yield Matter(
             "calendar-x",
             "red",
-            ngettext("An invoice of %(name)s could not be sent", "%(count)d invoices of %(name)s could not be sent", row["count"]) % names,
+            (_("%(name)s and %(more)d more could not be sent") if names["more"] else _("%(name)s could not be sent")) % names,
             row["why"] if row["held"] else past % planned,
             reverse("schedule", args=[merchant.slug, row["schedule_id"]]),
             _("Look at it"),
         )
+
+
+def _title(schedule: Schedule, k: int) -> str:
+    """What the invoice of date `k` is called; asks nothing of the database when the segments are there."""
+    segment = [segment for segment in schedule.segments.all() if segment.first_k <= k][-1]
+    return occurrences.title_of(schedule, segment, k) or _("An invoice")
 
 
 @register

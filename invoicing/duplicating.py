@@ -20,6 +20,7 @@ from merchants.models import User
 DUE_AT = time(18, 0)  # where the original says no time: what the form proposes too
 OWN = ("version", "form_key", "created_by", "created_at", "remark", "time_zone", "asset_ids")  # not the original's
 COPIED = tuple(field.name for field in Contents._meta.fields if field.name not in OWN)
+NOT_ISSUED = (Status.DRAFT, Status.SCHEDULED, Status.MISSED)
 LINE_COPIED = tuple(field.name for field in Line._meta.fields)
 
 
@@ -42,6 +43,13 @@ def duplicate(original: Invoice, *, by: User, form_key: str, now: datetime) -> I
         about = {"invoice": facts.of_invoice(copy), "copied_from": held.name}
         record("invoice.created", merchant=copy.merchant, subject=copy, now=now, by=by, facts=about)
         return copy
+
+
+def waiting(original: Invoice) -> Invoice | None:
+    """The newest draft that replaces a void `original` once it is issued (scheduled and missed ones too); None when one was."""
+    if original.status != Status.VOID or original.replaced_by_id:
+        return None
+    return Invoice.objects.filter(merchant=original.merchant_id, replaces=original, status__in=NOT_ISSUED).order_by("-id").first()
 
 
 def _columns(original: Invoice, *, by: User, form_key: str, now: datetime) -> dict[str, Any]:

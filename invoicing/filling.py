@@ -40,6 +40,11 @@ def fill(text: str, of: Filling, *, most: int | None = None) -> str:
     return WORDS.sub(lambda found: WORD[found[1]](of), text)[:most]
 
 
+def bare(text: str) -> str:
+    """`text` as a name, where no date is meant: 'Studio retainer, …'."""
+    return WORDS.sub("…", text)
+
+
 def _month(of: Filling) -> str:
     """'January'. Not the stand-alone form (LLLL): in Babel 2.18 one locale's answer comes out of another, once both are loaded."""
     return format_date(of.day, "MMMM", locale=of.locale)

@@ -83,8 +83,8 @@ def _start(of: Schedule | None, timing: Timing, now: datetime, *, is_retimed: bo
     issued = occurrences.issued_count(of)
     segment = of.segments.last()
     if segment is None or is_retimed:
-        first = planning.last_decided(of, now) + 1
-        return {"timing": timing, "first_k": first, "start": first, "taken": frozenset(), "issued": issued}
+        found = planning.retiming(of, timing, now)
+        return {"timing": timing, "first_k": found.first_k, "start": found.first_k, "taken": found.kept, "issued": issued}
     taken = frozenset(Occurrence.objects.filter(schedule=of, k__gte=of.next_k).values_list("k", flat=True))
     return {"timing": segment.timing, "first_k": segment.first_k, "start": of.next_k, "taken": taken, "issued": issued}
 

@@ -83,7 +83,7 @@ def plan(
     Under `timing`, whose first occurrence is No. `first_k`; without those `taken`, and with `issued` invoices sent before (None:
     they are not counted).
     """
-    for k, day in _days(timing, first_k, start):
+    for k, day in days(timing, first_k, start):
         if is_over(schedule, day, issued=issued):
             return
         if k in taken:
@@ -98,7 +98,7 @@ def plan(
         )
 
 
-def _days(timing: Timing, first_k: int, start: int) -> Iterator[tuple[int, date]]:
+def days(timing: Timing, first_k: int, start: int) -> Iterator[tuple[int, date]]:
     """(k, day) from `start` on, to the end of the calendar."""
     k = start
     while True:

@@ -22,6 +22,7 @@ from merchants.events import record
 from merchants.models import Merchant, User
 
 OFFERED = 8
+SHARING = 3
 DUE = Greatest(F("total_minor") - F("credited_minor") - F("pending_minor"), Value(0))  # Invoice.due_minor, for sums
 COLUMNS = ("name", "email", "address", "tax_id")
 
@@ -119,6 +120,11 @@ def totals(payer: Payer, *, now: datetime) -> list[Totals]:
 def invoices(payer: Payer) -> QuerySet[Invoice]:
     """Everything written for this payer that the dashboard shows, drafts included."""
     return _shown(payer.merchant).filter(payer=payer)
+
+
+def sharing(payer: Payer) -> QuerySet[Payer]:
+    """The other entries with this payer's address, the oldest few: one address may be right for both, or one of them too many."""
+    return Payer.objects.filter(merchant=payer.merchant_id, email__iexact=payer.email).exclude(pk=payer.pk).order_by("id")[:SHARING]
 
 
 def last_invoice(payer: Payer) -> Invoice | None:

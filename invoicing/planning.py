@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from itertools import count
+from itertools import count, takewhile
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -62,7 +62,8 @@ def save(
         if made:
             schedules.tell("schedule.created", held, now=now, by=by)
         elif retimed or moved or authoring.as_written(held, Plan) != before:
-            schedules.tell("schedule.edited", held, now=now, by=by, retimed=retimed and was is not None)
+            forgotten = [day.isoformat() for day in held.forgotten]
+            schedules.tell("schedule.edited", held, now=now, by=by, retimed=retimed and was is not None, forgotten=forgotten)
         else:  # nobody else's page is out of date
             held.version -= 1
             Schedule.objects.filter(pk=held.pk).update(version=held.version)
@@ -121,7 +122,7 @@ def upcoming_timing(schedule: Schedule) -> Timing | None:
 
 
 def _retime(held: Schedule, timing: Timing | None, *, shown_next: datetime | None, now: datetime) -> bool:
-    """Take over the timing as it was written; whether that changed anything. Dates skipped ahead under the old one are forgotten,
+    """Take over the timing as it was written; whether that changed anything. Days skipped ahead that it has too stay skipped,
     and what came while it was paused is skipped."""
     if held.status == ScheduleStatus.DRAFT:
         return _draw(held, timing)
@@ -135,15 +136,35 @@ def _retime(held: Schedule, timing: Timing | None, *, shown_next: datetime | Non
         schedules.skip_until(held, now)
     elif held.next_at is not None and held.next_at <= now:
         raise lifecycle.Refused(_("No. %(k)d goes out at this moment. Save it again in a minute.") % {"k": held.next_k})
-    ahead = Occurrence.objects.filter(schedule=held, state=Occurrence.State.SKIPPED, planned_at__gt=now)
-    ahead.filter(k__gt=last_decided(held, now)).delete()
+    found = retiming(held, timing, now)
+    held.occurrences.filter(k__gte=found.first_k).delete()
     if held.occurrences.filter(planned_at=timing.planned(1)).exists():
         raise lifecycle.Refused(_("An invoice for this very date has been decided on. Choose another day or time."))
-    first = last_decided(held, now) + 1
-    held.segments.filter(first_k__gte=first).delete()
-    _segment(held, first, timing)
-    held.next_k = first
+    held.segments.filter(first_k__gte=found.first_k).delete()
+    _segment(held, found.first_k, timing)
+    for k in found.kept:
+        schedules.keep_skipped(held, k, timing.planned(k - found.first_k + 1), now=now)
+    held.next_k, held.forgotten = found.first_k, found.forgotten
     return True
+
+
+@dataclass(frozen=True)
+class Retiming:
+    """What a new timing makes of a running schedule: its first number, and the days skipped ahead under the old timing. Those that
+    the new one has too stay skipped, by their new numbers (`kept`); the others are `forgotten`."""
+
+    first_k: int
+    kept: frozenset[int]
+    forgotten: tuple[date, ...]
+
+
+def retiming(schedule: Schedule, timing: Timing, now: datetime) -> Retiming:
+    first = max(schedules.first_free(schedule), last_decided(schedule, now) + 1)
+    ahead = schedule.occurrences.filter(state=Occurrence.State.SKIPPED, planned_at__gt=now, k__gte=first)
+    days = {occurrences.segment_of(schedule, row.k).day_of(row.k) for row in ahead}
+    new = dict(takewhile(lambda pair: pair[1] <= max(days), occurrences.days(timing, first, first))) if days else {}
+    kept = frozenset(k for k, day in new.items() if day in days)
+    return Retiming(first, kept, tuple(sorted(days - {new[k] for k in kept})))
 
 
 def _draw(draft: Schedule, timing: Timing | None) -> bool:

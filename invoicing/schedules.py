@@ -117,6 +117,11 @@ def skip_until(held: Schedule, now: datetime) -> None:
     Occurrence.objects.bulk_create(_row(held, date.k, date.planned_at, State.SKIPPED, now=now) for date in past)
 
 
+def keep_skipped(held: Schedule, k: int, planned: datetime, *, now: datetime) -> None:
+    """A day that was skipped, under the number and time that a new timing gives it."""
+    _row(held, k, planned, State.SKIPPED, now=now).save(force_insert=True)
+
+
 def stop(schedule: Schedule, *, by: User, now: datetime) -> Schedule:
     """End it for good. What was issued stays as it is; nothing more is sent."""
     with transaction.atomic():
@@ -321,7 +326,7 @@ def _planned(schedule: Schedule, k: int) -> datetime:
 def _go_on(held: Schedule, *, now: datetime) -> Schedule:
     """Find what is next after a change; an active schedule with nothing coming, and nothing held, is completed."""
     ahead = occurrences.coming(held, most=1)
-    held.next_k, held.next_at = (ahead[0].k, ahead[0].planned_at) if ahead else (_first_free(held), None)
+    held.next_k, held.next_at = (ahead[0].k, ahead[0].planned_at) if ahead else (first_free(held), None)
     Schedule.objects.filter(pk=held.pk).update(next_k=held.next_k, next_at=held.next_at)
     is_waiting = held.occurrences.filter(state=State.HELD).exists()
     if held.next_at is None and held.status == ScheduleStatus.ACTIVE and not is_waiting:
@@ -329,7 +334,8 @@ def _go_on(held: Schedule, *, now: datetime) -> Schedule:
     return held
 
 
-def _first_free(schedule: Schedule) -> int:
+def first_free(schedule: Schedule) -> int:
+    """The first occurrence, from `next_k` on, on which nothing was decided."""
     taken = set(schedule.occurrences.filter(k__gte=schedule.next_k).values_list("k", flat=True))
     k = schedule.next_k
     while k in taken:

@@ -1,7 +1,7 @@
 """What a search looks through, kept beside each invoice: the only module that writes `Invoice.search_text`.
 
 The first line is the invoice's own words; each line after it is something that was noted about it later (a transaction id,
-an address it was paid at). All of it is folded (NFC, casefold), and so is what people type: one index finds either.
+an address it was paid at, what a payment brought). All of it is folded (NFC, casefold), and so is what people type: one index finds either.
 """
 
 from __future__ import annotations
@@ -52,6 +52,12 @@ def note(invoice: Invoice, text: str) -> None:
     if line:
         without = Invoice.objects.filter(pk=invoice.pk).exclude(search_text__contains=line)
         without.update(search_text=Concat(F("search_text"), Value("\n" + line)))
+
+
+def note_amount(invoice: Invoice, minor: int | None) -> None:
+    """Let it be found by what a payment brought, in its currency and written as its total is ('50.25'); not for nothing."""
+    if minor:
+        note(invoice, plain(minor, digits(invoice.currency)))
 
 
 def words(typed: str) -> list[str]:

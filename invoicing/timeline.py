@@ -97,7 +97,8 @@ SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
         lambda event, zone: _("%(who)s scheduled it for %(when)s") % {"who": _who(event), "when": _when(event.facts, zone)},
     ),
     "invoice.unscheduled": ("pencil-line", "grey", lambda event, _zone: _("%(who)s took it back to a draft") % {"who": _who(event)}),
-    "invoice.issued": ("send", "accent", lambda _event, _zone: _("Issued")),
+    "invoice.issued": ("send", "accent", lambda event, _zone: _issued(event)),
+    "invoice.deleted": ("trash-2", "grey", lambda event, _zone: _deleted(event)),
     "invoice.missed": ("calendar-x", "red", lambda event, _zone: _missed(event)),
     "invoice.viewed": ("eye", "grey", lambda event, _zone: _("%(payer)s opened the invoice") % {"payer": _payer(event.facts)}),
     "invoice.paid": ("circle-check", "green", lambda _event, _zone: _("Paid")),
@@ -153,6 +154,19 @@ def _back(event: Event) -> str:
     if not event.actor_name:
         return _("Back on the dashboard: money came for it")
     return _("%(who)s put it back on the dashboard") % {"who": event.actor_name}
+
+
+def _issued(event: Event) -> str:
+    if origin := event.facts.get("origin"):
+        return _("Issued as No. %(k)s of its schedule") % {"k": origin.get("k", "")}
+    return _("Issued by %(who)s") % {"who": event.actor_name} if event.actor_name else _("Issued")
+
+
+def _deleted(event: Event) -> str:
+    title = event.facts.get("invoice", {}).get("title")
+    if not title:
+        return _("%(who)s deleted a draft") % {"who": _who(event)}
+    return _("%(who)s deleted the draft “%(title)s”") % {"who": _who(event), "title": title}
 
 
 def _missed(event: Event) -> str:

@@ -1,5 +1,8 @@
 """Payments as CSV: one row per transfer and per payment recorded by hand, newest first, of the invoices that a filter shows.
 
+Archived invoices are among them, unless the filter asks for nothing else: a month's file must be whole, and archiving only
+tidies a list. (Removed ones have no money.) Every other part of the filter holds as it does in the list.
+
 Figures are the stored ones: all digits of the asset's own decimals, the rate as it was locked, the value that was credited.
 What was dropped or reversed is listed, and has no value; neither has what is held for a decision.
 """
@@ -9,10 +12,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _l
 
 from invoicing import exports
 from invoicing.filters import Filter
@@ -23,12 +28,29 @@ from merchants.models import Merchant
 from payments.models import RecordedPayment, Transfer
 from payments.slips import asset_of
 
+REASONS = {  # of a transfer's credit, as `credit` and `held` write them
+    "exact": _l("as quoted"),
+    "pro_rata": _l("in proportion to the quote"),
+    "late_locked": _l("late at the locked rate"),
+    "late_rate": _l("late at the rate of that time"),
+    "no_quote": _l("without a quote at the rate of that time"),
+    "held": _l("held for a decision"),
+    "decided_locked": _l("decided at the quoted rate"),
+    "decided_today": _l("decided at the rate of that day"),
+}
+
 
 def payments_csv(merchant: Merchant, asked: Mapping[str, str], *, now: datetime) -> StreamingHttpResponse:
     """The file for the list's filter in `asked` (a query string): two queries, however long it is."""
     found, _notices = Filter.read(asked, merchant=merchant)
     name = exports.file_name("payments", merchant, now)
-    return exports.stream(name, header(), rows(found.apply(merchant, now), zone=merchant.time_zone))
+    return exports.stream(name, header(), rows(_invoices(found, merchant, now), zone=merchant.time_zone))
+
+
+def _invoices(found: Filter, merchant: Merchant, now: datetime) -> QuerySet[Any]:
+    """The ids of the invoices that `found` shows, on the desk and archived, or archived alone when it asks for those."""
+    archived = found.but(archived=True).apply(merchant, now).order_by().values("pk")
+    return archived if found.archived else found.apply(merchant, now).order_by().values("pk").union(archived, all=True)
 
 
 def header() -> list[str]:
@@ -39,9 +61,8 @@ def header() -> list[str]:
     ]
 
 
-def rows(invoices: QuerySet[Invoice], *, zone: str) -> Iterator[list[str]]:
-    """The cells of every payment of `invoices`, by when it was first seen, or came. Times are of `zone`, with their offset."""
-    ids = invoices.order_by().values("pk")
+def rows(ids: QuerySet[Any], *, zone: str) -> Iterator[list[str]]:
+    """The cells of every payment of the invoices of `ids`, by when it was first seen, or came. Times are of `zone`, with their offset."""
     transfers = Transfer.objects.filter(invoice__in=ids).select_related("invoice").order_by("-first_seen_at", "-id")
     recorded = RecordedPayment.objects.filter(invoice__in=ids).select_related("invoice").order_by("-paid_at", "-id")
     streams = (
@@ -62,7 +83,7 @@ def _of_transfer(transfer: Transfer, invoice: Invoice, zone: str) -> list[str]:
         *(asset["symbol"], asset["network"], transfer.asset_id, plain(transfer.amount_units, asset["decimals"])),
         *(transfer.credit_rate, transfer.credit_source, exports.moment(transfer.credit_rate_at, zone)),
         plain(transfer.credit_minor or 0, digits(invoice.currency)) if is_counted else "",
-        *(invoice.currency, transfer.credit_reason, _("yes") if transfer.is_late else ""),
+        *(invoice.currency, str(REASONS.get(transfer.credit_reason, transfer.credit_reason)), _("yes") if transfer.is_late else ""),
         *(transfer.txid, exports.moment(transfer.block_at, zone), exports.moment(transfer.final_at, zone), ""),
         *_of_invoice(invoice),
     ]

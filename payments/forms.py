@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -17,7 +17,8 @@ from invoicing.money import NotAnAmount
 from merchants import moments
 from payments.models import RecordedPayment
 
-EARLIEST = date(2000, 1, 1)
+MOST_BEFORE = timedelta(days=366)  # of the day an invoice was issued on; earlier than that, the year was mistyped
+MINUS = ("-", "\N{MINUS SIGN}", "\N{EN DASH}")
 ONE_LINE_MOST = 300
 
 
@@ -69,6 +70,8 @@ class RecordForm(forms.Form):
 
     def clean_amount(self) -> str:
         text: str = self.cleaned_data["amount"]
+        if text.strip().startswith(MINUS):
+            raise forms.ValidationError(_("Write an amount above zero."))
         try:
             minor = entry.price(text, self.invoice.currency)
         except NotAnAmount as reason:
@@ -83,8 +86,8 @@ class RecordForm(forms.Form):
         day: date | None = data.get("day")
         if day is None or self.has_error("at"):
             return data
-        if day < EARLIEST:
-            self.add_error("day", _("Choose a day after 2000."))
+        if day < moments.local(self.invoice.issued_at or self.now, self.zone).date() - MOST_BEFORE:
+            self.add_error("day", _("This is more than a year before the invoice was issued. Check the year."))
             return data
         paid_at = entry.moment(day, data.get("at") or time(12), self.zone)
         if data.get("at") is None and day == moments.local(self.now, self.zone).date():

@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from invoicing import lifecycle
+from invoicing import lifecycle, search
 from invoicing.money import MAX_MINOR, digits
 from merchants.models import User
 from payments import credit, rates, settlement
@@ -70,6 +70,7 @@ def decide(transfer: Transfer, key: str, *, by: User, now: datetime) -> Transfer
         if not Transfer.objects.filter(pk=transfer.pk, is_held=True, credit_minor=None).update(**columns):
             raise CannotDecide(_("Somebody has already decided on this payment."))
         transfer.refresh_from_db()
+        search.note_amount(invoice, choice.minor)
         settlement.tell("payment.decided", invoice, now=now, transfer=transfer, by=by)
         settlement.settle(invoice, now=now)
         return transfer

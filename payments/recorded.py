@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from invoicing import lifecycle, pdf
+from invoicing import lifecycle, pdf, search
 from invoicing.lifecycle import Refused
 from invoicing.models import Invoice, Rendering, Status
 from invoicing.money import MAX_MINOR, format_minor
@@ -82,6 +82,7 @@ def record(
                 payment = _create(held, form_key, told)
         except IntegrityError:  # SQLite knows no row lock: there the constraint tells that the form was pressed twice
             return RecordedPayment.objects.get(invoice=held, form_key=form_key)
+        search.note_amount(held, amount_minor)
         _settle("payment.recorded", held, payment, by=by, now=now)
     return payment
 

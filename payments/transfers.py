@@ -77,6 +77,7 @@ def _first_seen(invoice: Invoice, sighting: Sighting, address: ReceiveAddress, n
         is_held=decided.is_held,
     )
     search.note(invoice, transfer.txid)
+    search.note_amount(invoice, transfer.credit_minor)
     settlement.tell("payment.detected", invoice, now=now, transfer=transfer)
     if decided.is_late or decided.is_held:
         settlement.tell("payment.late", invoice, now=now, transfer=transfer)

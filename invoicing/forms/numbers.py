@@ -28,5 +28,10 @@ class NumbersForm(forms.Form):
         min_value=1,
         max_value=HIGHEST_FIRST,
         help_text=_("500 is written 000500."),
-        error_messages={"required": _("Write the number of the next invoice."), "invalid": _("Write a whole number, such as 500.")},
+        error_messages={
+            "required": _("Write the number of the next invoice."),
+            "invalid": _("Write a whole number, such as 500."),
+            "min_value": _("Write a number from %(limit_value)d on."),
+            "max_value": _("Write a number of at most %(limit_value)d."),
+        },
     )

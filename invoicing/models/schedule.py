@@ -43,6 +43,8 @@ class Schedule(Contents):
     published_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
+    forgotten: tuple[date, ...] = ()  # days skipped ahead that the edit just made has no place for; not stored
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["merchant", "form_key"], name="schedule_form_once", condition=~Q(form_key="")),

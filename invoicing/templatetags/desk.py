@@ -6,7 +6,7 @@ from datetime import datetime
 
 from babel.dates import format_date
 from django import template
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -25,6 +25,12 @@ def brief_day(value: datetime | None, zone: str) -> str:
     day = moments.local(value, zone).date()
     this_year = moments.local(clock.now(), zone).year
     return format_date(day, "d MMM" if day.year == this_year else "d MMM y", locale=locale_of(get_language() or "en"))
+
+
+@register.filter
+def address(value: str) -> SafeString:
+    """An email address that breaks after its @ rather than in a word."""
+    return SafeString(conditional_escape(value).replace("@", "@<wbr>"))
 
 
 @register.filter

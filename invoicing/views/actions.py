@@ -117,7 +117,11 @@ def void(request: MerchantRequest, pk: int) -> HttpResponse:
 
 
 def _replacement(request: MerchantRequest, invoice: Invoice) -> HttpResponse:
-    copy = duplicating.duplicate(invoice, by=request.user, form_key=key_of(request), now=clock.now())
+    key, waiting = key_of(request), duplicating.waiting(invoice)
+    if waiting and waiting.form_key != key:
+        messages.info(request, _("This replaces %(name)s once it is issued; it was written before.") % {"name": invoice.name})
+        return _page(request, waiting)
+    copy = duplicating.duplicate(invoice, by=request.user, form_key=key, now=clock.now())
     messages.success(request, _("This draft replaces %(name)s once it is issued.") % {"name": invoice.name})
     return redirect("invoice_edit", request.merchant.slug, copy.pk)
 

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from invoicing import ledger, lifecycle, shelves, timeline
+from invoicing import duplicating, ledger, lifecycle, shelves, timeline
 from invoicing.models import Invoice, Occurrence, Status
 from invoicing.snapshot import Document, document
 from invoicing.views.scope import key_of, own
@@ -66,6 +66,7 @@ def page(request: MerchantRequest, found: Invoice, *, remark: str, status: int =
         "lines": list(found.lines.all()),
         "attachments": list(found.attachments.all()),
         "payments": payments,
+        "has_transfers": any(not row.is_recorded for row in payments),
         "rates": ledger.rates(payments),
         "messages_sent": ledger.messages(deliveries, zone=zone),
         "timeline": timeline.entries(events, deliveries, payer=found.payer_name, payer_email=found.payer_email, zone=zone),
@@ -80,6 +81,7 @@ def page(request: MerchantRequest, found: Invoice, *, remark: str, status: int =
         "pay_link": _pay_link(found) if may_write and found.status in (Status.OPEN, Status.PAID) else "",
         "blockers": blockers,
         "can_publish": may_write and found.status in (Status.DRAFT, Status.MISSED) and not blockers,
+        "replacement": duplicating.waiting(found) if may_write else None,
         "has_money": found.is_issued and shelves.has_money(found),
         "form_key": key_of(request),
         "remark": remark,

@@ -10,21 +10,26 @@ from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from invoicing import attention, chart, overview_figures, timeline
-from invoicing.models import Invoice, Shelf
+from invoicing.filling import bare
+from invoicing.models import Invoice, Schedule, Shelf
 from invoicing.models.invoice import NEWEST
 from invoicing.overview_figures import RANGES, USUAL
 from merchants import clock
 from merchants.access import MerchantRequest, may, needs
-from merchants.models import Event, Merchant
+from merchants.models import Event
 
 SHORT = 5
 EVENTS = 6
 SIZES = (("wide", 560, 236), ("narrow", 330, 220))  # the second is for phones, where the first one's words would be too small
 TOTAL = "total"
+TOLD = tuple(kind for kind in timeline.SENTENCES if not kind.startswith("payer."))  # the directory is told on the payer's own page
+TEAM = ("member.", "invitation.", "merchant.handed_over")
 
 
 @needs("see")
@@ -42,7 +47,7 @@ def overview(request: MerchantRequest) -> HttpResponse:
         "latest": latest,
         "going_out": sendings[:SHORT],
         "income": _income(request, now),
-        "events": _events(merchant),
+        "events": _events(request),
         "first_name": request.user.display_name.split()[0],
         "is_new": not latest and not sendings,
         "may_write": may(request.membership, "write"),
@@ -125,12 +130,30 @@ def _coloured(column: chart.Column, colours: dict[str, str]) -> dict[str, int]:
 # --- latest events ------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Told:
+    """An event, and what it is about; without a link when that is gone, or not for this member."""
+
     entry: timeline.Entry
-    invoice: Invoice | None  # None: it was deleted
+    name: str
+    link: str
 
 
-def _events(merchant: Merchant) -> list[Told]:
-    """The newest events about invoices, as sentences: two queries."""
-    events = list(Event.objects.filter(merchant=merchant, subject_kind="invoice").order_by("-id")[:EVENTS])
-    invoices = Invoice.objects.filter(merchant=merchant).in_bulk({event.subject_id for event in events})
-    return [Told(timeline.entry(event, zone=merchant.time_zone), invoices.get(event.subject_id)) for event in events]
+def _events(request: MerchantRequest) -> list[Told]:
+    """The newest events of the business, as sentences: three queries."""
+    merchant = request.merchant
+    events = list(Event.objects.filter(merchant=merchant, kind__in=TOLD).order_by("-id")[:EVENTS])
+    invoices = Invoice.objects.filter(merchant=merchant).in_bulk({event.subject_id for event in events if event.subject_kind == "invoice"})
+    schedules = Schedule.objects.filter(merchant=merchant).in_bulk({event.subject_id for event in events if event.subject_kind == "schedule"})
+    may_profile = may(request.membership, "profile")
+
+    def subject(event: Event) -> tuple[str, str]:
+        if event.subject_kind == "invoice" and (invoice := invoices.get(event.subject_id)):
+            return invoice.number or invoice.title or _("Draft"), reverse("invoice", args=[merchant.slug, invoice.pk])
+        if event.subject_kind == "schedule" and (schedule := schedules.get(event.subject_id)):
+            return bare(schedule.title) or _("Draft"), reverse("schedule", args=[merchant.slug, schedule.pk])
+        if event.kind.startswith(TEAM):
+            return _("Team"), reverse("settings_team", args=[merchant.slug])
+        if event.subject_kind == "merchant" and may_profile:
+            return _("Settings"), reverse("settings", args=[merchant.slug])
+        return "", ""
+
+    return [Told(timeline.entry(event, zone=merchant.time_zone), *subject(event)) for event in events]

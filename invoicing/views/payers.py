@@ -77,6 +77,7 @@ def payer(request: MerchantRequest, pk: int) -> HttpResponse:
         "nav": "payers",
         "now": now,
         "payer": entry,
+        "sharing": payers.sharing(entry),
         "totals": payers.totals(entry, now=now),
         "page": page,
         "newer": query(at=page.newer),

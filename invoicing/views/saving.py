@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from invoicing import authoring, lifecycle, planning, schedules
 from invoicing.forms import Entry
+from invoicing.forms.fields import day_in_words
 from invoicing.models import Invoice, Schedule, Status
 from merchants import moments
 from merchants.access import MerchantRequest
@@ -54,7 +55,7 @@ def onward(request: MerchantRequest, saved: Invoice | Schedule, entry: Entry, ac
     if act == "preview":
         return redirect(_name(saved, "preview"), slug, saved.pk)
     if runs(saved):
-        messages.success(request, _("Saved. It goes out as scheduled.") if isinstance(saved, Invoice) else _went_on(saved))
+        messages.success(request, _("Saved. It goes out as scheduled.") if isinstance(saved, Invoice) else _went_on(saved, entry.now))
         return redirect(_name(saved), slug, saved.pk)
     if act != "publish":
         messages.success(request, _("Draft saved."))
@@ -72,8 +73,12 @@ def _name(saved: Invoice | Schedule, page: str = "") -> str:
     return f"{kind}_{page}" if page else kind
 
 
-def _went_on(schedule: Schedule) -> str:
-    return _("Saved. It holds from No. %(k)d on.") % {"k": schedule.next_k}
+def _went_on(schedule: Schedule, now: datetime) -> str:
+    said = _("Saved. It holds from No. %(k)d on.") % {"k": schedule.next_k}
+    if not schedule.forgotten:
+        return said
+    days = ", ".join(day_in_words(day, now) for day in schedule.forgotten)
+    return f"{said} {_('The new dates have no %(days)s, which you had skipped.') % {'days': days}}"
 
 
 def runs(saved: Invoice | Schedule | None) -> bool:

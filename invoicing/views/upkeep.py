@@ -25,9 +25,13 @@ def _page(request: MerchantRequest, invoice: Invoice) -> HttpResponse:
 @needs("write")
 @require_POST
 def duplicate(request: MerchantRequest, pk: int) -> HttpResponse:
-    invoice = own(request, pk)
-    copy = duplicating.duplicate(invoice, by=request.user, form_key=key_of(request), now=clock.now())
+    invoice, key = own(request, pk), key_of(request)
     words = {"name": invoice.name}
+    waiting = duplicating.waiting(invoice)
+    if waiting and waiting.form_key != key:
+        messages.info(request, _("This replaces %(name)s once it is issued; it was written before.") % words)
+        return _page(request, waiting)
+    copy = duplicating.duplicate(invoice, by=request.user, form_key=key, now=clock.now())
     if copy.replaces_id:
         messages.success(request, _("This draft is a copy of %(name)s and replaces it once it is issued.") % words)
     else:

@@ -100,7 +100,7 @@ def reverse(request: MerchantRequest, pk: int, payment_id: int) -> HttpResponse:
 @needs("see")
 @require_safe
 def payments_csv(request: MerchantRequest) -> HttpResponse:
-    """The payments of every invoice that the list has for the same query string."""
+    """The payments of every invoice that the list has for the same query string, and of the archived ones that it would have."""
     return exports.payments_csv(request.merchant, request.GET, now=clock.now())  # type: ignore[return-value]
 
 

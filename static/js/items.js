@@ -4,6 +4,8 @@ document.addEventListener("offers:chosen", (event) => {
   if (!row) return;
   for (const [name, value] of Object.entries(event.detail.fill)) {
     const cell = row.querySelector(`[name$='-${name}']`);
-    if (cell) cell.value = value;
+    if (!cell) continue;
+    cell.value = value;
+    cell.dispatchEvent(new Event("change", { bubbles: true })); // not "input": that would ask for offers again
   }
 });

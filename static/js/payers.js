@@ -20,7 +20,12 @@ document.addEventListener("offers:chosen", (event) => {
   const { fill, last: invoice } = event.detail;
   const form = event.target.form;
   if (!("payer_name" in fill)) return;
-  for (const [name, value] of Object.entries(fill)) if (form.elements[name]) form.elements[name].value = value;
+  for (const [name, value] of Object.entries(fill)) {
+    const field = form.elements[name];
+    if (!field) continue;
+    field.value = value;
+    field.dispatchEvent(new Event("change", { bubbles: true })); // not "input": that would ask for offers again
+  }
   const more = form.elements.payer_address?.closest("details");
   if (more && (fill.payer_address || fill.payer_tax_id)) more.open = true;
   if (last) offerCopy(form, invoice);

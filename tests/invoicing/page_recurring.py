@@ -56,6 +56,7 @@ def going(merchant: Merchant, **fields: Any) -> Schedule:
 def next_of(saved: Schedule, /, **changes: Any) -> dict[str, Any]:
     """What its page sends when nothing but `changes` was changed."""
     kept = {"version": str(saved.version), "form_key": KEY, "first_date": "2026-12-31", "standing": "on"}
+    kept["shown_next"] = saved.next_at.isoformat() if saved.next_at else ""
     return recurring(**{**kept, **changes})
 
 

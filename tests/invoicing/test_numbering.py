@@ -149,10 +149,10 @@ def test_it_asks_before_it_begins(desk, merchant, manager):
     ("prefix", "first", "field", "sentence"),
     [
         ("INV-", "1", "first", "INV-000002 is already taken. Start above it, from 3 on."),
-        ("HP-", "0", "first", "greater than or equal to 1"),
+        ("HP-", "0", "first", "Write a number from 1 on."),
         ("HP-", "soon", "first", "Write a whole number, such as 500."),
         ("HP-", "", "first", "Write the number of the next invoice."),
-        ("HP-", "9999999999", "first", "less than or equal to 999999999"),
+        ("HP-", "9999999999", "first", "Write a number of at most 999999999."),
         ("../", "1", "prefix", "begin with a letter or a digit"),
         ('H"P', "1", "prefix", "begin with a letter or a digit"),
         ("H\nP", "1", "prefix", "begin with a letter or a digit"),

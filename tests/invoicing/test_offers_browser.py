@@ -94,6 +94,45 @@ def test_a_saved_item_fills_its_row_also_an_added_one_and_the_total_follows(page
     expect(page.locator(".summary [data-part=total]")).to_have_text("2,214.00 EUR")
 
 
+def test_what_was_wrong_is_not_marked_any_more_once_it_is_mended_by_hand_or_by_choosing(page: Page, studio: Merchant) -> None:
+    page.goto(reverse("invoice_new", args=[studio.slug]))
+    for name, value in (("payer_email", "ana@"), ("lines-0-description", "Logo"), ("lines-0-unit_price", "12,5"), ("lines-0-quantity", "-1")):
+        page.locator(f"[name={name}]").fill(value)
+    page.get_by_role("button", name="Save draft").click()
+    expect(page.locator(".field-error")).to_have_count(3)
+    expect(page.locator(".line--wrong")).to_have_count(1)
+    summary = page.locator("[data-focus]").inner_text()
+    page.locator("[name=payer_name]").press_sequentially("ana")
+    page.locator(".offers [role=option]").first.click()
+    expect(page.locator("[name=payer_email]")).not_to_have_attribute("aria-invalid", "true")
+    expect(page.locator(".field--error")).to_have_count(0)
+    expect(page.locator(".field-error")).to_have_count(2)
+    page.locator("[name=lines-0-description]").fill("")
+    page.locator("[name=lines-0-description]").press_sequentially("lo")
+    page.locator(".offers [role=option]:visible").first.click()
+    expect(page.locator("[name=lines-0-unit_price]")).to_have_value("1,800.00")
+    expect(page.locator(".offers [role=option]:visible")).to_have_count(0)
+    expect(page.locator(".line--wrong [aria-invalid]")).to_have_count(1)
+    page.locator("[name=lines-0-quantity]").fill("2")
+    expect(page.locator(".field-error, .line--wrong, [aria-invalid]")).to_have_count(0)
+    assert page.locator("[data-focus]").inner_text() == summary
+
+
+def test_of_two_controls_in_one_field_the_words_stay_until_both_are_mended(page: Page, studio: Merchant) -> None:
+    invoice = Invoice.objects.get()
+    page.goto(reverse("payment_record", args=[studio.slug, invoice.pk]))
+    page.locator("[name=amount]").fill("-5")
+    page.locator("[name=day]").fill("2003-01-01")
+    page.get_by_role("button", name="Record it").click()
+    expect(page.get_by_text("Write an amount above zero.")).to_be_visible()
+    page.locator("[name=amount]").fill("5")
+    expect(page.get_by_text("Write an amount above zero.")).to_have_count(0)
+    page.locator("[name=at]").fill("10:00")
+    expect(page.get_by_text("Check the year.")).to_be_visible()
+    page.locator("[name=day]").fill("2026-11-17")
+    expect(page.locator(".field-error, .field--error, [aria-invalid]")).to_have_count(0)
+
+
 def test_items_are_those_of_the_chosen_currency(page: Page, studio: Merchant) -> None:
     page.goto(reverse("invoice_new", args=[studio.slug]))
     page.locator("[name=currency]").select_option("JPY")

@@ -13,8 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from invoicing import lifecycle
-from merchants import clock
+from invoicing import lifecycle, payers, schedules
+from merchants import clock, team
 from merchants.models import Merchant, User
 from payments import recorded
 from tests.factories import make_draft, make_merchant, publish
@@ -97,10 +97,26 @@ def test_the_latest_events_lead_to_their_invoices(desk: Client, merchant: Mercha
     publish(make_draft(make_merchant(slug="other"), title="Cider press"), now=now)
     html = page(desk, merchant)
     told = words(html)
-    assert "Latest events Part received INV-000001" in told
-    assert "Inês Matos recorded a payment of 50.00 EUR: cash INV-000001" in told
+    assert "Latest events INV-000001 · Part received" in told
+    assert "INV-000001 · Inês Matos recorded a payment of 50.00 EUR: cash" in told
     assert "Cider press" not in told
     assert f'class="event-of" href="/m/harbour-pine/invoices/{invoice.pk}/"' in html
+
+
+def test_events_of_schedules_and_of_the_team_are_told_too_and_those_of_the_directory_are_not(desk: Client, merchant: Merchant, owner: User) -> None:
+    now = clock.now()
+    publish(make_draft(merchant), now=now)
+    schedule = make_schedule(merchant, title="Studio retainer, {month}", anchor=(now + timedelta(days=3)).date())
+    schedules.pause(schedule, by=owner, now=now)
+    team.invite(merchant, email="rui@lopes.example", role="viewer", by=owner, now=now)
+    payers.add(merchant, values={"name": "Cider press", "email": "hello@ciderpress.example"}, by=owner, now=now)
+    html = page(desk, merchant)
+    told = words(html)
+    assert "Latest events Team · Inês Matos invited rui@lopes.example" in told
+    assert "Studio retainer, … · Inês Matos paused it" in told
+    assert "Cider press" not in told
+    assert f'class="event-of" href="/m/harbour-pine/recurring/{schedule.pk}/"' in html
+    assert 'class="event-of" href="/m/harbour-pine/settings/team/"' in html
 
 
 def test_what_goes_out_next_is_in_the_order_of_its_times(desk: Client, merchant: Merchant) -> None:

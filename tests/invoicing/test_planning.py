@@ -133,14 +133,28 @@ def test_timing_edited_twice_before_anything_is_sent_leaves_one_segment_for_it(m
     assert segments(schedule) == [(1, "months", date(2026, 11, 30)), (2, "months", date(2026, 12, 31))]
 
 
-def test_dates_skipped_ahead_under_the_old_timing_are_forgotten_with_it(merchant: Merchant, owner: User) -> None:
+def test_a_day_skipped_ahead_stays_skipped_where_the_new_timing_has_it_too(merchant: Merchant, owner: User) -> None:
     schedule = going(merchant, owner)
-    schedules.skip(schedule, 1, by=owner, now=NOW)
-    schedules.skip(schedule, 3, by=owner, now=NOW)
+    for k in (1, 4, 6):  # 30 November, 28 February, 30 April
+        schedules.skip(schedule, k, by=owner, now=NOW)
     schedule.refresh_from_db()
+    thirtieths = Timing(Rule("months", day=30), date(2026, 12, 31), time(11), "Europe/Lisbon")
+    assert planning.retiming(schedule, thirtieths, NOW) == planning.Retiming(2, frozenset({3, 5}), ())
+    save(schedule, merchant, owner, timing=thirtieths)
+    assert dates(schedule, 4) == [(2, "2027-01-30"), (4, "2027-03-30"), (6, "2027-05-30"), (7, "2027-06-30")]
+    assert list(schedule.occurrences.order_by("k").values_list("k", "state")) == [(1, "skipped"), (3, "skipped"), (5, "skipped")]
+    assert schedule.occurrences.get(k=3).planned_at == datetime(2027, 2, 28, 11, tzinfo=UTC)
+
+
+def test_a_day_skipped_ahead_that_the_new_timing_lacks_is_forgotten_and_one_that_was_next_stays(merchant: Merchant, owner: User) -> None:
+    schedule = going(merchant, owner)
+    for k in (1, 3):
+        schedules.skip(schedule, k, by=owner, now=NOW)
+    schedule.refresh_from_db()
+    assert planning.retiming(schedule, WEEKLY, NOW).forgotten == (date(2027, 1, 31),)
     save(schedule, merchant, owner, timing=WEEKLY)
-    assert dates(schedule, 2) == [(1, "2026-12-07"), (2, "2026-12-14")]
-    assert schedule.occurrences.count() == 0
+    assert list(schedule.occurrences.values_list("k", "state")) == [(1, "skipped")]
+    assert dates(schedule, 2) == [(2, "2026-12-07"), (3, "2026-12-14")]
 
 
 def test_the_merchants_new_zone_moves_no_running_schedule(merchant: Merchant, owner: User) -> None:

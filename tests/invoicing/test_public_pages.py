@@ -99,6 +99,25 @@ def test_a_cancelled_invoice_says_so_and_links_to_what_replaces_it(invoice: Invo
     assert "Pay Now" not in words(response)
 
 
+@pytest.mark.parametrize(
+    ("money", "sentence"),
+    [
+        ({"credited_minor": 5_025}, "50.25 EUR was received for it. Ask Harbour & Pine about it."),
+        ({"pending_minor": 700}, "7.00 EUR is confirming for it. Ask Harbour & Pine about it."),
+        (
+            {"credited_minor": 5_025, "pending_minor": 700},
+            "50.25 EUR was received for it, and 7.00 EUR is confirming. Ask Harbour & Pine about it.",
+        ),
+    ],
+)
+def test_a_cancelled_invoice_says_what_came_for_it_in_the_words_of_its_issue(invoice: Invoice, money: dict[str, int], sentence: str) -> None:
+    lifecycle.void(invoice, by=None, reason="", now=NOW)
+    assert "Ask Harbour" not in words(page(invoice))
+    Invoice.objects.filter(pk=invoice.pk).update(**money)
+    Merchant.objects.filter(pk=invoice.merchant_id).update(name="Something else", currency="JPY")
+    assert sentence in words(page(invoice))
+
+
 def test_a_successor_that_was_not_sent_is_not_linked(invoice: Invoice) -> None:
     draft = make_draft(invoice.merchant)
     lifecycle.void(invoice, by=None, reason="", now=NOW)

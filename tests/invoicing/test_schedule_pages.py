@@ -129,7 +129,7 @@ def test_the_head_says_for_whom_how_often_and_how_the_money_stands(desk: Client,
     assert (
         "Each invoice 2,400.00 EUR due 14 days after it goes out"
         " Next goes out Mon 30 Nov 09:00, Lisbon time"
-        " Received so far 2,400.00 EUR Sent 4 3 are open, until it is stopped"
+        " Received so far 2,400.00 EUR Sent 4 3 are open standing: until you stop it"
     ) in text
     assert (
         "No. 6, planned Sat 31 Oct 2026, 09:00, was missed. It could not be sent before its due time, and none is ever sent after it."

@@ -56,7 +56,7 @@ def test_a_new_timing_of_a_running_schedule_is_shown_live_and_begins_a_segment(d
     live = words_of(desk.post(url("invoice_totals", merchant), next_of(running, schedule=str(running.pk), **weekly)).content.decode())
     assert "New timing from No. 2 on" in live
     assert "2 Mon 7 Dec 2026, 09:00" in live
-    assert "3 Mon 14 Dec 2026, 09:00" in live  # skipped ahead under the old timing: forgotten
+    assert "3 Mon 14 Dec 2026, 09:00" in live  # the day skipped ahead is none of the new ones
     desk.post(url("schedule_edit", merchant, running.pk), next_of(running, **weekly, act="save"))
     running.refresh_from_db()
     assert list(running.segments.values_list("first_k", "unit")) == [(1, "months"), (2, "weeks")]

@@ -127,6 +127,44 @@ def test_void_and_write_a_replacement_leads_to_its_form_also_when_pressed_twice(
     assert Event.objects.filter(kind="invoice.voided").count() == 1
 
 
+def test_a_replacement_is_written_once_and_opened_after_that(desk: Client, merchant: Merchant) -> None:
+    invoice = issue_now(merchant)
+    desk.post(url("invoice_void", merchant, invoice.pk), {"reason": "Wrong address"})
+    assert "Write a replacement" in buttons(desk.get(url("invoice", merchant, invoice.pk)))
+    desk.post(url("invoice_duplicate", merchant, invoice.pk), {"form_key": KEY})
+    copy = Invoice.objects.get(status="draft")
+    there = url("invoice", merchant, copy.pk)
+    for status in ("draft", "scheduled", "missed"):
+        Invoice.objects.filter(pk=copy.pk).update(status=status)
+        page = desk.get(url("invoice", merchant, invoice.pk))
+        assert ("Open the replacement" in buttons(page), "Write a replacement" in words(page)) == (True, False)
+        assert f'href="{there}"' in page.content.decode()
+    for path, data in (("invoice_duplicate", {}), ("invoice_void", {"then": "replace", "reason": "Wrong address"})):
+        answer = desk.post(url(path, merchant, invoice.pk), {"form_key": "g" * 43, **data}, follow=True)
+        assert answer.redirect_chain[-1][0] == there
+        assert "This replaces INV-000001 once it is issued; it was written before." in words(answer)
+    assert Invoice.objects.count() == 2
+    Invoice.objects.filter(pk=copy.pk).update(status="draft", due_at=clock.now() + timedelta(days=14))
+    desk.post(url("invoice_publish", merchant, copy.pk), {"version": copy.version})
+    assert "Duplicate" in buttons(desk.get(url("invoice", merchant, invoice.pk)))
+
+
+@pytest.mark.parametrize(
+    ("credited", "pending", "sentence"),
+    [
+        (5_025, 0, "leads to it. 50.25 EUR came for it. That money stays on it"),
+        (0, 700, "leads to it. 7.00 EUR is confirming for it. That money stays on it"),
+        (5_025, 700, "leads to it. 50.25 EUR came for it, 7.00 EUR is confirming. That money stays on it"),
+    ],
+)
+def test_voiding_tells_of_the_money_that_is_there_and_of_no_other(
+    desk: Client, merchant: Merchant, credited: int, pending: int, sentence: str
+) -> None:
+    invoice = issue_now(merchant)
+    Invoice.objects.filter(pk=invoice.pk).update(credited_minor=credited, pending_minor=pending)
+    assert sentence in words(desk.get(url("invoice_void", merchant, invoice.pk)))
+
+
 def test_without_a_reason_it_is_neither_voided_nor_copied(desk: Client, merchant: Merchant) -> None:
     invoice = issue_now(merchant)
     answer = desk.post(url("invoice_void", merchant, invoice.pk), {"reason": "", "then": "replace", "form_key": KEY})
@@ -196,6 +234,14 @@ def test_with_money_on_it_the_page_says_why_it_stays_and_offers_the_archive(desk
     assert "There is money on INV-000001, so it cannot be deleted. Archive it instead." in words(answer)
     invoice.refresh_from_db()
     assert (invoice.status, invoice.shelf) == ("open", "desk")
+
+
+def test_an_archived_one_with_money_is_told_that_it_is_archived(desk: Client, merchant: Merchant) -> None:
+    invoice = issue_now(merchant)
+    pay(invoice, 5_000)
+    desk.post(url("invoice_archive", merchant, invoice.pk))
+    asked = words(desk.get(url("invoice_delete", merchant, invoice.pk)))
+    assert ("It is archived already." in asked, "Archive it instead" in asked) == (True, False)
 
 
 def test_archived_and_put_back_with_a_banner_between(desk: Client, merchant: Merchant) -> None:

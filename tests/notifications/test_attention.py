@@ -57,24 +57,24 @@ def test_missed_and_held_dates_are_one_row_a_schedule_until_they_are_decided(mer
     schedules.run_due(now=datetime(2027, 1, 10, tzinfo=UTC))
     (row,) = (matter for matter in matters(merchant, LATE) if matter.icon == "calendar-x")
 
-    assert (row.title, row.text) == ("An invoice of Studio retainer could not be sent", "Planned 30 Nov 2026, 09:00. Nothing is sent late.")
+    assert (row.title, row.text) == ("Studio retainer could not be sent", "Planned 30 Nov 2026, 09:00. Nothing is sent late.")
     assert row.link == f"/m/harbour-pine/recurring/{schedule.pk}/"
     schedules.skip(schedule, 1, by=owner, now=LATE)
     assert titles(merchant) == []
 
 
 def test_several_missed_dates_are_counted_and_a_held_one_says_why(merchant: Merchant) -> None:
-    schedule = start(make_schedule(merchant, title="Studio retainer"))
+    schedule = start(make_schedule(merchant, title="Studio retainer, {month}"))
     schedules.run_due(now=datetime(2027, 2, 10, tzinfo=UTC))
     (row,) = matters(merchant, LATE)
     assert (row.title, row.text) == (
-        "2 invoices of Studio retainer could not be sent",
+        "Studio retainer, November and 1 more could not be sent",
         "The first one was planned 30 Nov 2026, 09:00. Nothing is sent late.",
     )
     Merchant.objects.update(accepted_assets=[])
     schedules.run_due(now=datetime(2027, 2, 28, 9, tzinfo=UTC))
     (row,) = matters(merchant, LATE)
-    assert (row.title, row.text) == ("3 invoices of Studio retainer could not be sent", "Choose at least one token it can be paid with.")
+    assert (row.title, row.text) == ("Studio retainer, November and 2 more could not be sent", "Choose at least one token it can be paid with.")
     schedules.stop(schedule, by=merchant.members.get(), now=LATE)
     assert titles(merchant) == []
 

@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from invoicing import lifecycle, pdf
+from invoicing.filters import Filter
 from invoicing.models import Invoice, Status
 from merchants import clock
 from merchants.models import Logo, Merchant, User
@@ -208,6 +209,21 @@ def test_a_cancelled_invoice_says_so_and_takes_no_quote(story: Story) -> None:
     refused = Client().post(reverse("checkout_quote", args=[story.invoice.public_id]), {"asset": USDT}, follow=True)
     assert "There is nothing to pay on this invoice now." in words(refused)
     assert Quote.objects.count() == 0
+
+
+def test_a_cancelled_invoice_says_what_came_for_it(story: Story) -> None:
+    quote = story.quote()
+    story.pay(units=quote.amount_units // 2, quote=quote)
+    story.blocks(4)
+    lifecycle.void(story.fresh(), by=None, reason="Wrong amount", now=story.now)
+    assert "50.00 EUR was received for it. Ask Harbour & Pine about it." in words(page(story))
+
+
+def test_an_invoice_is_found_by_what_a_transfer_brought(story: Story) -> None:
+    quote = story.quote()
+    story.pay(units=quote.amount_units // 4, quote=quote)
+    story.blocks(4)
+    assert [Filter(q=typed).apply(story.invoice.merchant, story.now).count() for typed in ("25.00", "75.00")] == [1, 0]
 
 
 def test_a_missed_invoice_says_so(story: Story) -> None:

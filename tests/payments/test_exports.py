@@ -114,14 +114,38 @@ def test_it_is_a_download_named_after_the_day(desk: Client, merchant: Merchant) 
 
 
 def test_the_lists_filter_holds_and_the_notes_and_the_neighbours_stay_out(desk: Client, merchant: Merchant) -> None:
-    invoice = some(merchant)
+    some(merchant)
     transfer(publish(make_draft(make_merchant(slug="other"), title="Cider press"), now=NOW), 9)
     everything = told(desk, merchant)
     assert ("Cider press" in everything, "Rui" in everything, len(everything.splitlines())) == (False, False, 8)
     assert len(told(desk, merchant, "?currency=JPY").splitlines()) == 2
     assert len(told(desk, merchant, "?show=void").splitlines()) == 1
+
+
+def test_archived_invoices_are_in_a_whole_file_and_alone_where_they_are_asked_for(desk: Client, merchant: Merchant) -> None:
+    invoice = some(merchant)
+    whole = told(desk, merchant)
     Invoice.objects.filter(pk=invoice.pk).update(shelf="archived")
-    assert (len(told(desk, merchant).splitlines()), len(told(desk, merchant, "?archived=1").splitlines())) == (2, 7)
+    assert told(desk, merchant) == whole
+    lines = [len(told(desk, merchant, query).splitlines()) for query in ("?archived=1", "?currency=JPY", "?currency=EUR", "?q=Seal", "?show=draft")]
+    assert lines == [7, 2, 7, 2, 1]
+    days = [len(told(desk, merchant, f"?from={day}").splitlines()) for day in ("2026-11-17", "2026-11-18")]
+    assert days == [8, 1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("pro_rata", "in proportion to the quote"),
+        ("late_locked", "late at the locked rate"),
+        ("no_quote", "without a quote at the rate of that time"),
+        ("decided_locked", "decided at the quoted rate"),
+        ("decided_today", "decided at the rate of that day"),
+    ],
+)
+def test_why_it_counts_so_is_said_in_words(desk: Client, merchant: Merchant, reason: str, words: str) -> None:
+    transfer(publish(make_draft(merchant), now=NOW), 1, credit_reason=reason)
+    assert [row["Credit reason"] for row in csv.DictReader(told(desk, merchant).splitlines())] == [words]
 
 
 def test_however_long_it_is_two_queries_read_it(desk: Client, merchant: Merchant) -> None:

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from invoicing import facts, lifecycle, pdf
+from invoicing.filters import Filter
 from invoicing.models import Invoice, Rendering
 from invoicing.money import MAX_MINOR
 from invoicing.pdf import paper
@@ -266,6 +267,18 @@ def test_the_day_and_time_are_the_merchants(desk: Client, invoice: Invoice, merc
     assert RecordedPayment.objects.get().paid_at == datetime(2026, 1, 4, 23, 30, tzinfo=UTC)
 
 
+def test_a_year_before_the_invoice_is_the_earliest_day(desk: Client, invoice: Invoice) -> None:
+    data = typed(desk.get(url("payment_record", invoice))) | {"day": "2025-11-16", "at": "00:00"}
+    desk.post(url("payment_record", invoice), data)
+    assert RecordedPayment.objects.get().paid_at == datetime(2025, 11, 16, 0, 0, tzinfo=UTC)
+
+
+def test_an_invoice_is_found_by_what_was_recorded_and_not_by_what_is_still_due(invoice: Invoice, merchant: Merchant) -> None:
+    record(invoice, 5_025)
+    found = [Filter(q=typed).apply(merchant, NOW).count() for typed in ("50.25", "50,25", "100.00", "49.75")]
+    assert found == [1, 1, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [
@@ -275,7 +288,10 @@ def test_the_day_and_time_are_the_merchants(desk: Client, invoice: Invoice, merc
         ({"amount": "1.005"}, "amount", "EUR has 2 digits after the point. Write at most that many."),
         ({"way": "barter"}, "way", "Choose how it came."),
         ({"day": ""}, "day", "Choose the day on which it came."),
-        ({"day": "1999-12-31"}, "day", "Choose a day after 2000."),
+        ({"amount": "-5"}, "amount", "Write an amount above zero."),
+        ({"amount": "\N{MINUS SIGN}5.00"}, "amount", "Write an amount above zero."),
+        ({"day": "0001-01-01"}, "day", "This is more than a year before the invoice was issued. Check the year."),
+        ({"day": "2025-11-15"}, "day", "This is more than a year before the invoice was issued. Check the year."),
         ({"day": "2999-01-01"}, "day", "This day is ahead. Choose an earlier one."),
         ({"at": "25:00"}, "at", "Write the time like 18:00."),
         ({"note": "x" * 301}, "note", "Shorten this to 300 characters; it has 301."),
