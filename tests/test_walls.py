@@ -279,7 +279,7 @@ def ask(client: Client, name: str, of: Business, *, method: str = "", slug: str 
 
 def sent(client: Client, url: str, method: str, data: dict[str, Any]) -> Any:
     answer = client.post(url, data) if method == "POST" else client.get(url)
-    answer.told = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode(errors="replace")
+    answer.told = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode(errors="replace").replace("<wbr>", "")
     return answer
 
 
