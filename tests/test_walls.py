@@ -7,6 +7,8 @@ full of rows that could leak.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -29,11 +32,23 @@ MAIL = "20261117-100000-1"
 Expected = dict[str, int | str]
 
 
+@pytest.fixture(scope="module")
+def side(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    """Both businesses, made once. What a test does to them is rolled back after it, and they are with the last one."""
+    with django_db_blocker.unblock(), contextlib.suppress(RolledBack), transaction.atomic():
+        yield side_by_side()
+        raise RolledBack
+
+
+class RolledBack(Exception):
+    """Takes a transaction back."""
+
+
 @pytest.fixture
-def world(db: None, tmp_path: Any, settings: Any) -> World:
+def world(side: World, db: None, tmp_path: Any, settings: Any) -> World:
     settings.EMAIL_FILE_PATH = str(tmp_path)
     (tmp_path / f"{MAIL}.log").write_bytes(b"Subject: INV-000001\nFrom: a@b.example\nTo: c@d.example\n\nPay Now\n" + b"-" * 79 + b"\n")
-    return side_by_side()
+    return copy.deepcopy(side)
 
 
 # --- the table --------------------------------------------------------------------------------------------------
