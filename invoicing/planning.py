@@ -209,8 +209,15 @@ def _segment(schedule: Schedule, first_k: int, timing: Timing) -> Segment:
 
 
 def _still_runs(held: Schedule, *, now: datetime) -> None:
-    """A running schedule after its edit: what is next, by the new timing and end. Refused when nothing would be, or not like this."""
+    """A running schedule after its edit: what is next, by the new timing and end. Refused when nothing would be, or not like this.
+
+    One whose last date is held may be edited, since that is often what lets it go out.
+    """
     ahead = occurrences.coming(held, most=1)
+    if not ahead and held.occurrences.filter(state=Occurrence.State.HELD).exists():
+        held.next_at = None
+        held.save(update_fields=["next_at"])
+        return
     if not ahead:
         raise lifecycle.Refused(_("Nothing would be sent any more. Choose a later end, or stop it."))
     held.next_k, held.next_at = ahead[0].k, ahead[0].planned_at

@@ -332,3 +332,17 @@ def test_a_duplicate_keeps_the_rhythm_of_its_original(merchant: Merchant, owner:
     assert first.day.isoformat() == expected
     originals = [schedule.segments.get().planned(k) for k in range(1, 60)]
     assert [first.planned_at, second.planned_at] == [at for at in originals if at > datetime(2026, 11, 22, 9, tzinfo=UTC)][:2]
+
+
+def test_one_whose_last_date_is_held_can_be_mended_so_that_it_goes_out(merchant: Merchant, owner: User) -> None:
+    draft = save(None, merchant, owner, replace(PLAN, ends_after=1, all_assets=False, asset_ids=(merchant.accepted_assets[0],)))
+    schedule = schedules.publish(draft, by=owner, version=draft.version, now=NOW)
+    Schedule.objects.update(asset_ids=[])
+    schedules.run_due(now=NOV)
+    schedule.refresh_from_db()
+    assert (schedule.occurrences.get().state, schedule.next_at) == ("held", None)
+    timing = planning.upcoming_timing(schedule)
+    save(schedule, merchant, owner, replace(PLAN, ends_after=1), timing=timing, form_key=OTHER, now=NOV + timedelta(minutes=1))
+    schedules.run_due(now=NOV + timedelta(minutes=11))
+    assert schedule.occurrences.get().state == "issued"
+    assert Schedule.objects.get().status == ScheduleStatus.COMPLETED
