@@ -12,6 +12,25 @@ from merchants.moments import zones
 NO_ADDRESS = _("This is not an email address. Write it like name@example.com.")
 
 
+DJANGOS = forms.ChoiceField.default_error_messages["invalid_choice"]
+OURS = {
+    "max_length": _("Shorten this to %(limit_value)d characters; it has %(show_value)d."),
+    "max_decimal_places": _("Write at most %(max)s digits after the point."),
+}
+
+
+def in_our_words(form: forms.Form) -> None:
+    """Let every refusal of `form` say how to mend it, where its fields do not say so themselves."""
+    for field in form.fields.values():
+        for code, words in OURS.items():
+            field.error_messages.setdefault(code, words)
+        if (
+            isinstance(field, forms.ChoiceField)
+            and field.error_messages["invalid_choice"] == forms.ChoiceField.default_error_messages["invalid_choice"]
+        ):
+            field.error_messages["invalid_choice"] = _("Choose one from the list.")
+
+
 class LineField(forms.CharField):
     """Text on one line: it stands in subjects and sender names, where a line break would be a forgery."""
 

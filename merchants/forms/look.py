@@ -33,9 +33,8 @@ class LookForm(SettingsForm):
     logo_remove = forms.BooleanField(label=_("Remove the logo"), required=False)
     brand_color = forms.CharField(
         label=_("Colour"),
-        max_length=7,
         validators=[RegexValidator(r"\A#[0-9A-Fa-f]{6}\Z", _("Write the colour as # and six digits or letters a to f, such as #0B5563."))],
-        widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "characters", "data-brand-input": ""}),
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "characters", "maxlength": "7", "data-brand-input": ""}),
     )
     footer = LineField(
         label=_("Footer"),

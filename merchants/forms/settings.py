@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from merchants.assets import Asset, catalogue, usable_by
-from merchants.forms.fields import LineField, email_field, name_field, zone_choices
+from merchants.forms.fields import LineField, email_field, in_our_words, name_field, zone_choices
 from merchants.models import LatePolicy, Merchant, Paper
 
 PERCENT = Decimal(10_000)  # tolerance is kept in 0.0001 %
@@ -32,6 +32,7 @@ class SettingsForm(forms.Form):
         self.merchant = merchant
         kwargs["initial"] = {name: getattr(merchant, name) for name in self.kept} | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
+        in_our_words(self)
 
     def choose(self, name: str, choices: list[tuple[str, str]]) -> None:
         """What may be chosen in the field `name`, where that is known only now."""
@@ -80,7 +81,7 @@ class InvoicesForm(SettingsForm):
         max_value=365,
         error_messages={
             "required": _("Write how many days a payer has, from 1 to 365."),
-            "invalid": _("Write a whole number of days, from 1 to 365."),
+            **dict.fromkeys(("invalid", "min_value", "max_value"), _("Write a whole number of days, from 1 to 365.")),
         },
     )
     tolerance = forms.DecimalField(
@@ -90,7 +91,7 @@ class InvoicesForm(SettingsForm):
         max_digits=6,
         decimal_places=4,
         help_text=_("An invoice counts as paid when no more than this is missing. What is forgiven is written off. 0 forgives nothing."),
-        error_messages={"required": _("Write a number from 0 to 5."), "invalid": _("Write a number from 0 to 5.")},
+        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), _("Write a number from 0 to 5.")),
     )
     paper = forms.ChoiceField(label=_("Paper"), choices=Paper.choices, help_text=_("Of the PDF."))
 
@@ -124,7 +125,12 @@ class LatePolicyForm(SettingsForm):
 class TokensForm(SettingsForm):
     kept = ("accepted_assets",)
 
-    accepted_assets = forms.MultipleChoiceField(label=_("Accepted tokens"), required=False, widget=forms.CheckboxSelectMultiple)
+    accepted_assets = forms.MultipleChoiceField(
+        label=_("Accepted tokens"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": _("One of these tokens cannot be received here. Look at the choice again.")},
+    )
 
     def __init__(self, *args: Any, merchant: Merchant, **kwargs: Any) -> None:
         super().__init__(*args, merchant=merchant, **kwargs)
