@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from invoicing import entry, facts, lifecycle, search, uploads
 from invoicing.models import Invoice, LineItem, Status
-from invoicing.models.contents import Contents, Line
+from invoicing.models.contents import Contents
 from merchants import assets, moments
 from merchants.events import record
 from merchants.models import User
@@ -21,7 +21,6 @@ DUE_AT = time(18, 0)  # where the original says no time: what the form proposes 
 OWN = ("version", "form_key", "created_by", "created_at", "remark", "time_zone", "asset_ids")  # not the original's
 COPIED = tuple(field.name for field in Contents._meta.fields if field.name not in OWN)
 NOT_ISSUED = (Status.DRAFT, Status.SCHEDULED, Status.MISSED)
-LINE_COPIED = tuple(field.name for field in Line._meta.fields)
 
 
 def duplicate(original: Invoice, *, by: User, form_key: str, now: datetime) -> Invoice:
@@ -37,7 +36,7 @@ def duplicate(original: Invoice, *, by: User, form_key: str, now: datetime) -> I
                 copy = Invoice.objects.create(**_columns(held, by=by, form_key=form_key, now=now))
         except IntegrityError:
             return Invoice.objects.get(merchant=held.merchant_id, form_key=form_key)
-        LineItem.objects.bulk_create(LineItem(invoice=copy, **{name: getattr(line, name) for name in LINE_COPIED}) for line in held.lines.all())
+        LineItem.objects.bulk_create(LineItem(invoice=copy, **line.copied()) for line in held.lines.all())
         uploads.share(held.attachments.all(), to=copy, now=now)
         search.refresh(copy)
         about = {"invoice": facts.of_invoice(copy), "copied_from": held.name}

@@ -16,7 +16,6 @@ from invoicing.recurrence import Timing, day_of
 from merchants import moments
 
 COPIED = tuple(field.name for field in Contents._meta.fields if field.name not in ("version", "form_key", "created_at", "remark"))
-LINE_COPIED = tuple(field.name for field in Line._meta.fields)
 
 
 def segment_of(schedule: Schedule, k: int) -> Segment:
@@ -146,8 +145,7 @@ def unsaved(schedule: Schedule, k: int, *, sent_at: datetime, from_now: datetime
 
 
 def _line(line: Line, invoice: Invoice, filling: Filling) -> LineItem:
-    values = {name: getattr(line, name) for name in LINE_COPIED}
-    return LineItem(invoice=invoice, **values | {"description": fill(line.description, filling, most=300)})
+    return LineItem(invoice=invoice, **line.copied() | {"description": fill(line.description, filling, most=300)})
 
 
 def store(invoice: Invoice, lines: list[LineItem], *, schedule: Schedule, now: datetime) -> Invoice:

@@ -255,9 +255,7 @@ def duplicate(schedule: Schedule, *, by: User, form_key: str, now: datetime) -> 
         except IntegrityError:
             return Schedule.objects.get(merchant=held.merchant, form_key=form_key)
         lines = held.lines.model
-        lines.objects.bulk_create(
-            lines(schedule=copy, **{name: getattr(line, name) for name in occurrences.LINE_COPIED}) for line in held.lines.all()
-        )
+        lines.objects.bulk_create(lines(schedule=copy, **line.copied()) for line in held.lines.all())
         uploads.share(held.attachments.all(), to=copy, now=now)
         if timing := _timing(held):
             _segment(copy, 1, _ahead(timing, now))

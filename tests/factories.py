@@ -8,7 +8,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 
-from invoicing import lifecycle, money, occurrences, schedules, search, totals
+from invoicing import lifecycle, money, schedules, search, totals
 from invoicing.models import Invoice, LineItem, Schedule, ScheduleLine, Segment
 from invoicing.recurrence import LAST, Rule
 from merchants import assets
@@ -124,7 +124,7 @@ def make_schedule(
     }
     schedule = Schedule.objects.create(merchant=merchant, **{**values, **fields})
     for line in made.lines.all():
-        ScheduleLine.objects.create(schedule=schedule, **{name: getattr(line, name) for name in occurrences.LINE_COPIED})
+        ScheduleLine.objects.create(schedule=schedule, **line.copied())
     made.lines.all().delete()
     made.delete()
     rule = rule or Rule("months", day=LAST)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -69,6 +69,10 @@ class Line(models.Model):
 
     def __str__(self) -> str:
         return self.description
+
+    def copied(self) -> dict[str, Any]:
+        """The columns that a copy of it has, whatever it belongs to."""
+        return {field.name: getattr(self, field.name) for field in Line._meta.fields}
 
     def as_written(self) -> totals.Line:
         return totals.Line(self.quantity_e4, self.unit_price_minor, self.discount_e4, self.discount_minor, self.tax_name, self.tax_e4)

@@ -85,6 +85,11 @@ def paper(request: MerchantRequest, pk: int) -> HttpResponse:
     shown = draft(request, pk)
     if shown is None:
         return redirect("invoice", request.merchant.slug, pk)
+    return printed(request, shown)
+
+
+def printed(request: MerchantRequest, shown: Invoice) -> HttpResponse:
+    """The PDF of `shown`, in its frame or, with `?download`, as a file."""
     kind = "attachment" if "download" in request.GET else "inline"
     headers = {"Content-Disposition": f'{kind}; filename="preview.pdf"'}
     return HttpResponse(previewing.paper(shown), content_type="application/pdf", headers=headers)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from invoicing import occurrences, previewing, schedules
 from invoicing.models import Invoice, Schedule, ScheduleStatus
-from invoicing.views.preview import PAGE_FRAME, PDF_FRAME, shell
+from invoicing.views.preview import PAGE_FRAME, PDF_FRAME, printed, shell
 from invoicing.views.scope import own_schedule
 from merchants import clock
 from merchants.access import MerchantRequest, needs
@@ -76,8 +76,4 @@ def page(request: MerchantRequest, pk: int) -> HttpResponse:
 @csp(PDF_FRAME)  # type: ignore[arg-type]
 def paper(request: MerchantRequest, pk: int) -> HttpResponse:
     shown = as_sent(request, pk)
-    if shown is None:
-        return redirect("schedule", request.merchant.slug, pk)
-    kind = "attachment" if "download" in request.GET else "inline"
-    headers = {"Content-Disposition": f'{kind}; filename="preview.pdf"'}
-    return HttpResponse(previewing.paper(shown), content_type="application/pdf", headers=headers)
+    return printed(request, shown) if shown else redirect("schedule", request.merchant.slug, pk)

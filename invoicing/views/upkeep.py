@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -79,26 +80,23 @@ def _remove(request: MerchantRequest, invoice: Invoice) -> HttpResponse:
 @needs("write")
 @require_POST
 def archive(request: MerchantRequest, pk: int) -> HttpResponse:
-    invoice = own(request, pk)
-    try:
-        shelves.archive(invoice, by=request.user, now=clock.now())
-    except lifecycle.Refused as reason:
-        messages.warning(request, str(reason))
-    else:
-        messages.success(request, _("%(name)s is archived: it is no longer in the list.") % {"name": invoice.name})
-    return _page(request, invoice)
+    return _put(request, pk, shelves.archive, _("%(name)s is archived: it is no longer in the list."))
 
 
 @needs("write")
 @require_POST
 def unarchive(request: MerchantRequest, pk: int) -> HttpResponse:
+    return _put(request, pk, shelves.unarchive, _("%(name)s is back in the list."))
+
+
+def _put(request: MerchantRequest, pk: int, move: Callable[..., Invoice], said: str) -> HttpResponse:
     invoice = own(request, pk)
     try:
-        shelves.unarchive(invoice, by=request.user, now=clock.now())
+        move(invoice, by=request.user, now=clock.now())
     except lifecycle.Refused as reason:
         messages.warning(request, str(reason))
     else:
-        messages.success(request, _("%(name)s is back in the list.") % {"name": invoice.name})
+        messages.success(request, said % {"name": invoice.name})
     return _page(request, invoice)
 
 
