@@ -23,7 +23,7 @@ run: $(VENV)/.installed
 	@exec $(PYTHON) -m config.run
 
 # The tests bring their own settings; what the shell has set for an installation is not theirs.
-test: $(VENV)/.installed-dev static
+test: $(VENV)/.installed-dev tests/chains/node_modules static
 	env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m pytest -n $(JOBS)
 	env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m pytest -n $(JOBS) -p tests.postgres
 
@@ -42,7 +42,7 @@ check: $(VENV)/.installed-dev
 	  EMAIL_URL=smtp+tls://user:password@mail.example.com:587 MAIL_FROM='Quittance <invoices@example.com>' \
 	  $(PYTHON) manage.py check --deploy --fail-level WARNING
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-dev tests/chains/node_modules
 	@env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m tests.bench
 
 # Pin every requirement, with hashes, for every platform.
@@ -62,6 +62,11 @@ staticfiles/staticfiles.json: $(VENV)/.installed config/settings/base.py $(shell
 
 $(PYTHON):
 	@bin/python-for-venv $(VENV)
+
+# The EVM node of the tests; without npm they skip, and say so.
+tests/chains/node_modules: tests/chains/package-lock.json
+	@if command -v npm >/dev/null; then cd tests/chains && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; else mkdir -p $@; fi
+	@touch $@
 
 $(VENV)/.installed: requirements.txt | $(PYTHON)
 	@bin/install $(VENV) requirements.txt

@@ -99,6 +99,8 @@ class Merchant(models.Model):
     due_after_days = models.PositiveSmallIntegerField(_("days until due"), default=14)
     tolerance_e4 = models.PositiveIntegerField(_("tolerance"), default=0, help_text=_("In 0.0001 %: 5000 is 0.5 %."))
     late_policy = models.CharField(_("late payments"), max_length=8, choices=LatePolicy, default=LatePolicy.RATE)
+    stable_at_par = models.BooleanField(_("stablecoins"), default=False, help_text=_("A stablecoin counts as one of its currency."))
+    spread_e4 = models.PositiveIntegerField(_("spread"), default=0, help_text=_("In 0.0001 %: 10000 is 1 %. Added to what the payer is asked for."))
     accepted_assets = models.JSONField(default=list, blank=True)  # CAIP-19 ids, in the order shown to payers
     number_prefix = models.CharField(max_length=12, default="INV-", blank=True)
     next_number = models.PositiveBigIntegerField(default=1)

@@ -24,12 +24,12 @@ def asset_amount(amount_units: int, asset_id: str) -> str:
 
 @admin.register(Wallet)
 class WalletAdmin(OperatorAdmin):
-    list_display = ("name", "merchant", "family", "next_index", "created_at")
-    list_filter = ("family",)
+    list_display = ("name", "merchant", "family", "way", "created_at", "retired_at")
+    list_filter = ("family", "way")
     list_select_related = ("merchant",)
     search_fields = ("name", "merchant__slug")
     ordering = ("-id",)
-    fields = ("merchant", "family", "name", "next_index", "created_at")
+    fields = ("merchant", "family", "name", "way", "fixed_address", "key", "created_at", "created_by", "retired_at", "retired_by")
 
 
 @admin.register(ReceiveAddress)
@@ -91,8 +91,11 @@ class TransferAdmin(OperatorAdmin):
 
 @admin.register(Cursor)
 class CursorAdmin(OperatorAdmin):
-    list_display = ("network", "height", "read_at", "lease", "leased_until", "error")
-    fields = ("network", "height", "blocks", "read_at", "lease", "leased_until", "error")
+    list_display = ("network", "height", "head_height", "read_at", "source", "failures", "leased_until", "error")
+    fields = (
+        *("network", "height", "head_height", "head_at", "behind_since", "source", "read_at", "failures", "retry_at"),
+        *("blocks", "lease", "leased_until", "error"),
+    )
 
 
 @admin.register(SandboxBlock)

@@ -14,7 +14,7 @@ from invoicing.models import Invoice, Status
 from invoicing.money import ceil_ratio, digits
 from merchants import assets
 from merchants.assets import Asset
-from payments import rates, wallets
+from payments import addresses, rates
 from payments.models import Quote
 
 LOCK = timedelta(minutes=15)
@@ -105,13 +105,13 @@ def ask(invoice: Invoice, asset_id: str, *, now: datetime) -> Quote:
 
 
 def _make(invoice: Invoice, asset: Asset, now: datetime) -> Quote:
-    wallet = wallets.wallet_for(invoice.merchant, asset)
+    wallet = addresses.wallet_for(invoice.merchant, asset)
     if wallet is None:
         raise CannotQuote(_("%(name)s cannot receive %(asset)s now. Choose another.") % {"name": invoice.merchant_name, "asset": asset.label})
     rate, units = _price(asset, invoice.due_minor, invoice.currency, now)
     return Quote.objects.create(
         invoice=invoice,
-        receive_address=wallets.receive_address(invoice, wallet, asset, now=now),
+        receive_address=addresses.receive_address(invoice, wallet, asset, now=now),
         asset_id=asset.id,
         amount_units=units,
         fiat_minor=invoice.due_minor,

@@ -180,6 +180,8 @@ MAILBOX_PAGE = False  # /dev/mailbox/, demo only
 CLOCK_FILE = ""  # demo and tests only
 ENCRYPTION_KEYS: list[str] = []
 NETWORKS_FILE = env.str("NETWORKS_FILE", default=str(ROOT / "config" / "networks.toml"))
+NETWORK_OVERRIDES = environment.network_overrides()
+RATE_SOURCES = env.list("RATE_SOURCES", default=["kraken", "coinbase", "coingecko", "ecb"])  # a name, or name=URL for a mirror
 STATUS_TOKEN = env.str("STATUS_TOKEN", default="")
 STATUS_OPEN = False
 NEW_MERCHANTS_ARE_TEST = False

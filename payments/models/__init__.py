@@ -1,4 +1,21 @@
 from payments.models.chain import Cursor, SandboxBlock, SandboxTransaction
-from payments.models.payment import Quote, ReceiveAddress, RecordedPayment, Transfer, Wallet
+from payments.models.payment import BY_BALANCE, Hint, Quote, RecordedPayment, Transfer
+from payments.models.price import PastPrices, Price
+from payments.models.wallet import BalanceLook, ReceiveAddress, Wallet, WalletKey
 
-__all__ = ["Cursor", "Quote", "ReceiveAddress", "RecordedPayment", "SandboxBlock", "SandboxTransaction", "Transfer", "Wallet"]
+__all__ = [
+    "BY_BALANCE",
+    "BalanceLook",
+    "Cursor",
+    "Hint",
+    "PastPrices",
+    "Price",
+    "Quote",
+    "ReceiveAddress",
+    "RecordedPayment",
+    "SandboxBlock",
+    "SandboxTransaction",
+    "Transfer",
+    "Wallet",
+    "WalletKey",
+]

@@ -18,6 +18,12 @@ class Cursor(models.Model):
     leased_until = models.DateTimeField(null=True, blank=True)
     unsettled = models.JSONField(default=dict)  # {invoice id: the height from which its blocks are read again}
     error = models.CharField(max_length=300, blank=True)
+    head_height = models.BigIntegerField(null=True, blank=True)  # the newest block the node told of
+    head_at = models.DateTimeField(null=True, blank=True)  # that block's own time
+    source = models.CharField(max_length=120, blank=True)  # the host that was read last
+    failures = models.PositiveIntegerField(default=0)  # passes in a row in which no node could be asked
+    retry_at = models.DateTimeField(null=True, blank=True)  # not to be tried before
+    behind_since = models.DateTimeField(null=True, blank=True)  # when it began to catch up
 
     def __str__(self) -> str:
         return f"{self.network} at {self.height}"

@@ -10,51 +10,15 @@ from django.utils.translation import gettext_lazy as _
 from invoicing.models import Invoice
 from merchants import assets
 from merchants.fields import UnitsField
-from merchants.models import Merchant, User
+from merchants.models import User
+from payments.models.wallet import ReceiveAddress
 
+BY_BALANCE = "balance:"  # the txid of money that only a balance shows, followed by the address
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without what is misread
 
 
 def new_reference() -> str:
     return "Q-" + "".join(secrets.choice(ALPHABET) for _place in range(6))
-
-
-class Wallet(models.Model):
-    """Where a merchant receives on one family of networks. Holds nothing that can spend."""
-
-    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="wallets")
-    family = models.CharField(max_length=20)
-    name = models.CharField(max_length=60)
-    next_index = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["merchant", "family"], name="wallet_of_family_once")]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class ReceiveAddress(models.Model):
-    """The address one invoice is paid at on one family of networks. Never handed to a second invoice."""
-
-    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="addresses")
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="addresses")
-    family = models.CharField(max_length=20)
-    address = models.CharField(max_length=120)
-    index = models.PositiveIntegerField()
-    created_at = models.DateTimeField()
-
-    class Meta:
-        verbose_name_plural = "receive addresses"
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["family", "address"], name="address_once"),
-            models.UniqueConstraint(fields=["wallet", "index"], name="address_index_once"),
-            models.UniqueConstraint(fields=["wallet", "invoice"], name="address_of_invoice_once"),
-        ]
-
-    def __str__(self) -> str:
-        return self.address
 
 
 class Quote(models.Model):
@@ -78,13 +42,21 @@ class Quote(models.Model):
     created_at = models.DateTimeField()
     chosen_at = models.DateTimeField()  # when the payer last asked for it
     locked_until = models.DateTimeField()
+    # At a fixed address the amount tells whose payment it is: nobody else gets it until the watch over this invoice ends.
+    holds_amount = models.BooleanField(default=False)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["invoice", "asset_id"], name="quote_live_once", condition=Q(status="live")),
+            models.UniqueConstraint(
+                fields=["receive_address", "asset_id", "amount_units"], name="quote_amount_once", condition=Q(holds_amount=True)
+            ),
             models.CheckConstraint(condition=Q(fiat_minor__gt=0), name="quote_about_money"),
         ]
-        indexes: ClassVar = [models.Index(fields=["locked_until"], name="quote_expiring", condition=Q(status="live"))]
+        indexes: ClassVar = [
+            models.Index(fields=["locked_until"], name="quote_expiring", condition=Q(status="live")),
+            models.Index(fields=["invoice"], name="quote_holding", condition=Q(holds_amount=True)),
+        ]
 
     def __str__(self) -> str:
         return self.reference
@@ -164,6 +136,13 @@ class Transfer(models.Model):
     is_late = models.BooleanField(default=False)
     is_held = models.BooleanField(default=False)
 
+    assigned_at = models.DateTimeField(null=True, blank=True)  # by a member, to the invoice it now belongs to
+    assigned_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # Looked at and left without an invoice, or without a credit: it needs no hand any more.
+    handled_at = models.DateTimeField(null=True, blank=True)
+    handled_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    handled_note = models.CharField(max_length=300, blank=True)
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["network", "txid", "place"], name="transfer_once"),
@@ -177,6 +156,7 @@ class Transfer(models.Model):
             models.Index(fields=["final_at"], name="transfer_received", condition=Q(status="final")),
             models.Index(fields=["invoice"], name="transfer_held", condition=Q(is_held=True)),
             models.Index(fields=["invoice"], name="transfer_dropped", condition=Q(status="dropped")),
+            models.Index(fields=["receive_address", "id"], name="transfer_unassigned", condition=Q(invoice=None)),
         ]
 
     def __str__(self) -> str:
@@ -189,3 +169,25 @@ class Transfer(models.Model):
     @property
     def short_txid(self) -> str:
         return f"{self.txid[:6]}…{self.txid[-4:]}"
+
+    @property
+    def is_by_balance(self) -> bool:
+        """Whether only the address's balance shows this money: its transaction is not known."""
+        return self.txid.startswith(BY_BALANCE)
+
+
+class Hint(models.Model):
+    """A payer said that it has paid, with a transaction id or without. It wakes the watcher and helps the merchant to find
+    the payment; it credits nothing, since anyone can read the chain and paste somebody else's transaction."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="hints")
+    network = models.CharField(max_length=60)
+    txid = models.CharField(max_length=120, blank=True)
+    given_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["invoice", "network", "txid"], name="hint_once")]
+        indexes: ClassVar = [models.Index(fields=["txid"], name="hint_of_transaction")]
+
+    def __str__(self) -> str:
+        return self.txid or f"paid on {self.network}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from merchants import assets
-from payments.rails.base import Block, Rail, RailUnreachable, Sighting
+from payments.rails.base import BadAddress, Balance, Block, Checked, Rail, RailUnreachable, Sighting
 from payments.rails.sandbox import SandboxRail
 
-__all__ = ["KINDS", "Block", "Rail", "RailUnreachable", "Sighting", "rail_for"]
+__all__ = ["KINDS", "BadAddress", "Balance", "Block", "Checked", "Rail", "RailUnreachable", "Sighting", "rail_for"]
 
 KINDS: dict[str, type[Rail]] = {"sandbox": SandboxRail}
 

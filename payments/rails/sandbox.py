@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from django.utils.translation import gettext_lazy
 from merchants import assets
 from merchants.assets import Asset
 from payments.models import Quote, SandboxBlock, SandboxTransaction
-from payments.rails.base import Block, Rail, Sighting
+from payments.rails.base import BadAddress, Block, Rail, Sighting
 
 NETWORK = "sandbox:harbour"
 KEPT_BLOCKS = 500
@@ -43,9 +44,19 @@ class CannotProvoke(Exception):
 
 
 class SandboxRail(Rail):
-    def address(self, *, wallet_id: int, index: int) -> str:
-        digest = hashlib.sha256(f"{self.network.id}/{settings.SECRET_KEY[:8]}/{wallet_id}/{index}".encode()).digest()
+    def address(self, *, key: str, index: int) -> str:
+        wallet = key.removeprefix("sandbox:")
+        digest = hashlib.sha256(f"{self.network.id}/{settings.SECRET_KEY[:8]}/{wallet}/{index}".encode()).digest()
         return "sbx1" + base64.b32encode(digest[:20]).decode().lower()
+
+    def normal(self, address: str) -> str:
+        found = address.strip().lower()
+        if not re.fullmatch(r"sbx1[a-z2-7]{32}", found):
+            raise BadAddress(_("This is no address of the sandbox: those begin with sbx1."))
+        return found
+
+    def is_txid(self, text: str) -> bool:
+        return re.fullmatch(r"[0-9a-f]{64}", text) is not None
 
     def head(self) -> Block | None:
         row = SandboxBlock.objects.filter(network=self.network.id).order_by("-height").first()

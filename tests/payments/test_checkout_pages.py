@@ -407,7 +407,7 @@ def test_renaming_everything_after_issue_changes_no_byte(story: Story, reach: Ca
         time_zone="Asia/Tokyo",
     )
     renamed = Path(settings.NETWORKS_FILE).read_text().replace('"Sandbox"', '"Quicksand"').replace('symbol = "USDT"', 'symbol = "TUSD"')
-    assert renamed.count("Quicksand") == renamed.count("TUSD") == 1
+    assert renamed.count("Quicksand") == 1 and "TUSD" in renamed
     (tmp_path / "networks.toml").write_text(renamed)
     settings.NETWORKS_FILE = str(tmp_path / "networks.toml")
     assert [_bytes(page(story, name)) for name in ("public_invoice", "checkout", "checkout_status")] == before

@@ -10,7 +10,7 @@ from django.db import transaction
 from invoicing import lifecycle, search
 from invoicing.models import Invoice
 from merchants.models import Event
-from payments import credit, quotes, settlement, transfers, wallets, watcher
+from payments import addresses, credit, quotes, settlement, transfers, watcher
 from payments.models import Cursor, Quote, ReceiveAddress, Transfer
 from payments.rails import Sighting, rail_for, sandbox
 from tests.factories import make_merchant
@@ -104,7 +104,7 @@ def test_without_the_invoices_lock_two_of_the_three_are_turned_away_by_the_const
 def two_payers_ask_at_once() -> None:
     told = story()
     meeting = Meeting(2)
-    with patched((wallets, "receive_address", meeting.before(wallets.receive_address))):
+    with patched((addresses, "receive_address", meeting.before(addresses.receive_address))):
         first, second = race(*[lambda: quotes.ask(told.invoice, ETH, now=told.now)] * 2)
     assert isinstance(first, Quote) and first == second
     assert (Quote.objects.filter(invoice=told.invoice).count(), ReceiveAddress.objects.filter(invoice=told.invoice).count()) == (1, 1)

@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 
 from merchants.assets import Asset
-from payments.rails import Rail, Sighting
+from payments.rails import BadAddress, Rail, Sighting
 
 
 class Chain(Protocol):
@@ -18,6 +18,7 @@ class Chain(Protocol):
 
     rail: Rail
     assets: list[Asset]
+    keys: tuple[str, str]  # two specs of a wallet
 
     def pay(self, address: str, asset: Asset, units: int) -> str:
         """Broadcast a payment and return its transaction id; it is not in a block yet, or at most in the next."""
@@ -36,7 +37,7 @@ def _here(chain: Chain, *addresses: str) -> list[Sighting]:
 
 
 class RailContract:
-    SIZE = 16
+    SIZE = 19
 
     @pytest.fixture
     def chain(self) -> Chain:
@@ -48,12 +49,29 @@ class RailContract:
 
     @pytest.fixture
     def address(self, chain: Chain) -> str:
-        return chain.rail.address(wallet_id=1, index=0)
+        return chain.rail.address(key=chain.keys[0], index=0)
 
     def test_an_address_is_the_same_every_time_and_another_for_every_other_pair(self, chain: Chain) -> None:
-        made = {(wallet, index): chain.rail.address(wallet_id=wallet, index=index) for wallet in (1, 2) for index in range(20)}
-        assert {pair: chain.rail.address(wallet_id=pair[0], index=pair[1]) for pair in made} == made
+        made = {(key, index): chain.rail.address(key=key, index=index) for key in chain.keys for index in range(20)}
+        assert {pair: chain.rail.address(key=pair[0], index=pair[1]) for pair in made} == made
         assert len(set(made.values())) == 40
+
+    def test_an_address_it_made_is_in_its_normal_form_and_one_with_a_wrong_letter_is_refused(self, chain: Chain, address: str) -> None:
+        assert chain.rail.normal(f" {address} ") == address
+        for wrong in ("", "me@example.com", address[:-1], address + "0"):
+            with pytest.raises(BadAddress):
+                chain.rail.normal(wrong)
+
+    def test_a_transaction_id_is_known_by_its_looks(self, chain: Chain, asset: Asset, address: str) -> None:
+        chain.mine()
+        txid = chain.pay(address, asset, asset.payable_unit)
+        assert chain.rail.is_txid(txid)
+        assert not any(chain.rail.is_txid(text) for text in ("", address, txid[:-1], txid + "0", "balance:" + address))
+
+    def test_a_look_at_the_network_tells_its_head(self, chain: Chain) -> None:
+        chain.mine()
+        found = chain.rail.check()
+        assert (found.head, found.remarks) == (chain.rail.head(), ())
 
     def test_the_head_grows_by_what_is_mined(self, chain: Chain) -> None:
         chain.mine()
@@ -110,7 +128,7 @@ class RailContract:
         assert chain.rail.scan({address}, first=max(height - 1, 0), last=height - 1) == []
 
     def test_only_the_addresses_asked_for_are_shown(self, chain: Chain, asset: Asset, address: str) -> None:
-        other = chain.rail.address(wallet_id=1, index=1)
+        other = chain.rail.address(key=chain.keys[0], index=1)
         chain.mine()
         chain.pay(other, asset, asset.payable_unit)
         chain.mine()

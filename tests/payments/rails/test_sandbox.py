@@ -22,6 +22,7 @@ class SandboxChain:
     def __init__(self) -> None:
         self.rail = rail_for(NETWORK)
         self.assets = [asset for asset in assets.catalogue().assets.values() if asset.network.id == NETWORK]
+        self.keys = ("sandbox:1", "sandbox:2")
         self.now = NOW
 
     def pay(self, address: str, asset: Asset, units: int) -> str:
