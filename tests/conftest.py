@@ -19,6 +19,9 @@ from django.core.cache import cache
 from django.test import Client
 
 from merchants.models import Merchant, User
+from tests.chains.anvil import anvil, anvil_node, other_anvil, other_anvil_node  # noqa: F401  (fixtures)
+from tests.chains.esplora import esplora  # noqa: F401  (fixtures)
+from tests.chains.litecoin import litecoin, litecoin_nodes, other_litecoin  # noqa: F401
 from tests.factories import NOW, PASSWORD, add_member, make_merchant, make_user
 from tests.payments.rails.contract import RailContract
 from tests.sinks import MailSink, WebSink

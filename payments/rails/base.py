@@ -108,6 +108,11 @@ class Rail(ABC):
     def payment_uri(self, asset: Asset, *, address: str, units: int) -> str:
         """What the QR code holds: a URI that wallets understand, or the plain address where URIs are not dependable."""
 
+    def token_link(self, asset: Asset, *, address: str, units: int) -> str:
+        """A link that opens a wallet with a payment in a token; empty where there is none. Not every wallet reads it whole, so it
+        is no `payment_uri`: it is offered behind a warning only."""
+        return ""
+
     def source(self) -> str:
         """The host that is asked now; empty where there is none to speak of."""
         return ""
