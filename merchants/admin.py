@@ -63,7 +63,17 @@ class MerchantAdmin(OperatorAdmin):
     ordering = ("-id",)
     fields = (
         *("name", "slug", "email", "is_test", "time_zone", "daily_mail_limit", "address", "tax_id", "currency", "language"),
-        *("due_after_days", "tolerance_e4", "late_policy", "accepted_assets", "number_prefix", "next_number", "created_at"),
+        *(
+            "due_after_days",
+            "tolerance_e4",
+            "late_policy",
+            "stable_at_par",
+            "spread_e4",
+            "accepted_assets",
+            "number_prefix",
+            "next_number",
+            "created_at",
+        ),
     )
     changeable = frozenset({"name", "email", "time_zone", "daily_mail_limit"})
     inlines = (MembershipInline, InvitationInline, NumberSegmentInline)

@@ -10,7 +10,9 @@ from django.db import transaction
 from merchants.events import record
 from merchants.models import LatePolicy, Merchant, Role, User
 
-# What may be changed after founding. Never is_test, the slug, numbering or a secret; the late policy has its own door below.
+MAX_SPREAD_E4 = 50_000  # 5 %
+
+# What may be changed after founding. Never is_test, the slug, numbering or a secret; the late policy and prices have their own doors below.
 CHANGEABLE = frozenset(
     {
         "name",
@@ -63,10 +65,35 @@ def set_late_policy(merchant: Merchant, *, policy: str, by: User, now: datetime)
             return False
         held.late_policy = merchant.late_policy = new
         held.save(update_fields=["late_policy"])
-        owners = list(held.memberships.filter(role=Role.OWNER).order_by("id").values_list("user__email", flat=True))
-        facts = {"fields": ["late_policy"], "was": was, "late_policy": new.value, "business": held.name, "who": by.display_name, "owners": owners}
-        record("merchant.changed", merchant=held, subject=held, now=now, by=by, facts=facts)
+        _record_for_owners(held, {"fields": ["late_policy"], "was": was, "late_policy": new.value}, by=by, now=now)
     return True
+
+
+def set_prices(merchant: Merchant, *, stable_at_par: bool, spread_e4: int, by: User, now: datetime) -> bool:
+    """How quotes made from now on are priced: a stablecoin as one of its currency or by the market, and what is added to what
+    a payer is asked for, in 0.0001 %. Whether that is a change. An owner's to decide, and every owner is mailed.
+    ValueError for a spread outside 0 to MAX_SPREAD_E4."""
+    if not 0 <= spread_e4 <= MAX_SPREAD_E4:
+        raise ValueError(f"{spread_e4} is no spread")
+    new = {"stable_at_par": stable_at_par, "spread_e4": spread_e4}
+    with transaction.atomic():
+        held = _locked(merchant)
+        was = {name: getattr(held, name) for name in new}
+        changed = sorted(name for name, value in new.items() if was[name] != value)
+        if not changed:
+            return False
+        for name in changed:
+            setattr(held, name, new[name])
+            setattr(merchant, name, new[name])
+        held.save(update_fields=changed)
+        _record_for_owners(held, {"fields": changed, "was": was, **new}, by=by, now=now)
+    return True
+
+
+def _record_for_owners(held: Merchant, facts: dict[str, Any], *, by: User, now: datetime) -> None:
+    owners = list(held.memberships.filter(role=Role.OWNER).order_by("id").values_list("user__email", flat=True))
+    facts = {**facts, "business": held.name, "who": by.display_name, "owners": owners}
+    record("merchant.changed", merchant=held, subject=held, now=now, by=by, facts=facts)
 
 
 def _locked(merchant: Merchant) -> Merchant:

@@ -10,15 +10,24 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from merchants import profile
 from merchants.assets import Asset, catalogue, usable_by
 from merchants.forms.fields import LineField, email_field, in_our_words, name_field, zone_choices
 from merchants.models import LatePolicy, Merchant, Paper
 
 PERCENT = Decimal(10_000)  # tolerance is kept in 0.0001 %
 MAX_TOLERANCE = Decimal(5)  # percent
+MAX_SPREAD = Decimal(profile.MAX_SPREAD_E4) / PERCENT  # percent
 LATE: dict[str, Any] = {
     LatePolicy.RATE: _("counts at its locked rate if that moved less than 2\N{NO-BREAK SPACE}%, else at the rate of that time"),
     LatePolicy.HOLD: _("is held until a member decides"),
+}
+
+STABLE: dict[str, Any] = {
+    "market": _("counts as what the market pays for it: an invoice of 100.00\N{NO-BREAK SPACE}USD may ask for 100.04\N{NO-BREAK SPACE}USDT"),
+    "par": _(
+        "counts as one of its currency: an invoice of 100.00\N{NO-BREAK SPACE}USD asks for 100.00\N{NO-BREAK SPACE}USDT, whatever the market says"
+    ),
 }
 
 
@@ -120,6 +129,45 @@ class LatePolicyForm(SettingsForm):
     def now(self) -> Any:
         """What holds now, in words."""
         return LATE[self.merchant.late_policy]
+
+
+class PricesForm(SettingsForm):
+    """How quotes are priced. An owner's, as the late policy is: it decides what money counts for."""
+
+    stable = forms.ChoiceField(
+        label=_("A stablecoin"),
+        choices=list(STABLE.items()),
+        widget=forms.RadioSelect,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Choose one of the two.")),
+    )
+    spread = forms.DecimalField(
+        label=_("Spread, in percent"),
+        min_value=Decimal(0),
+        max_value=MAX_SPREAD,
+        decimal_places=2,
+        help_text=_(
+            "For what it costs you to change tokens into money. With 1, a token that is worth 2,000.00\N{NO-BREAK SPACE}EUR"
+            " counts as 1,980.00\N{NO-BREAK SPACE}EUR,"
+            " so that the payer sends a little more of it. The invoice stays the same. 0 adds nothing."
+        ),
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value", "max_decimal_places"),
+            _("Write a number from 0 to 5, with two decimals at most."),
+        ),
+    )
+
+    def __init__(self, *args: Any, merchant: Merchant, initial: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        self.spread_now = (Decimal(merchant.spread_e4) / PERCENT).normalize().__format__("f")
+        held = {"stable": "par" if merchant.stable_at_par else "market", "spread": self.spread_now}
+        super().__init__(*args, merchant=merchant, initial=held | (initial or {}), **kwargs)
+
+    @property
+    def now(self) -> Any:
+        """What holds now for stablecoins, in words."""
+        return STABLE["par" if self.merchant.stable_at_par else "market"]
+
+    def values(self) -> dict[str, Any]:
+        return {"stable_at_par": self.cleaned_data["stable"] == "par", "spread_e4": int(self.cleaned_data["spread"] * PERCENT)}
 
 
 class TokensForm(SettingsForm):

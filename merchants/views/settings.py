@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from merchants import branding, clock, profile
 from merchants.access import MerchantRequest, may, needs
 from merchants.forms.look import LookForm
-from merchants.forms.settings import BusinessForm, InvoicesForm, LatePolicyForm, SettingsForm, TokensForm
+from merchants.forms.settings import BusinessForm, InvoicesForm, LatePolicyForm, PricesForm, SettingsForm, TokensForm
 from merchants.views import fresh
 
 READ_OR_POST = ["GET", "HEAD", "POST"]
@@ -35,7 +35,7 @@ def _save(request: MerchantRequest, form: SettingsForm, tab: str) -> HttpRespons
 
 def _page(request: MerchantRequest, tab: str, form: SettingsForm, **more: Any) -> HttpResponse:
     context = {"nav": "settings", "tab": tab, "form": form, **more}
-    wrong = form.errors or ("late" in more and more["late"].errors)
+    wrong = any(one.errors for one in (form, *more.values()) if isinstance(one, SettingsForm))
     return render(request, f"merchants/{tab}.html", context, status=422 if wrong else 200)
 
 
@@ -91,7 +91,30 @@ def late_policy(request: MerchantRequest) -> HttpResponse:
 @require_http_methods(READ_OR_POST)
 def tokens(request: MerchantRequest) -> HttpResponse:
     form = _form(request, TokensForm)
-    return _save(request, form, "settings_tokens") if form.is_valid() else _page(request, "settings_tokens", form)
+    if form.is_valid():
+        return _save(request, form, "settings_tokens")
+    kept = fresh.typed(request, at=request.path)
+    return _tokens(request, form, PricesForm(merchant=request.merchant, initial=kept))
+
+
+def _tokens(request: MerchantRequest, form: SettingsForm, prices: PricesForm) -> HttpResponse:
+    return _page(request, "settings_tokens", form, prices=prices, owns=may(request.membership, "own"))
+
+
+@needs("own")
+@require_POST
+def prices(request: MerchantRequest) -> HttpResponse:
+    """How quotes are priced: an owner's to decide."""
+    here = reverse("settings_tokens", args=[request.merchant.slug])
+    if held_up := fresh.sign_in_again(request, back=here, keep=["stable", "spread"]):
+        return held_up
+    form = PricesForm(request.POST, merchant=request.merchant)
+    if not form.is_valid():
+        return _tokens(request, TokensForm(merchant=request.merchant), form)
+    changed = profile.set_prices(request.merchant, **form.values(), by=request.user, now=clock.now())
+    words = _("Saved. It holds for quotes made from now on; every owner is mailed.") if changed else _("Nothing was changed.")
+    messages.success(request, words)
+    return redirect(here)
 
 
 @needs("see")
