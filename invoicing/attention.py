@@ -114,7 +114,7 @@ def _title(schedule: Schedule, k: int) -> str:
 @register
 def held(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """Money that came and counts for nothing until somebody decides."""
-    waiting = Q(transfers__is_held=True) & ~Q(transfers__status="dropped")
+    waiting = Q(transfers__is_held=True, transfers__handled_at=None) & ~Q(transfers__status="dropped")
     for invoice in _beside(merchant, waiting):
         yield Matter(
             "scale",

@@ -25,6 +25,7 @@ class Row:
 
     pk: int
     is_held: bool
+    is_by_balance: bool  # only the address's balance shows it; `explorer` then leads to the address
     asset: dict[str, Any] | None
     amount_units: int
     txid: str
@@ -102,20 +103,62 @@ def _row(transfer: Any, document: Document) -> Row:
     return Row(
         pk=transfer.pk,
         is_held=transfer.is_held and transfer.status != "dropped",
+        is_by_balance=transfer.is_by_balance,
         asset=asset,
         amount_units=transfer.amount_units,
         txid=transfer.txid,
         short_txid=transfer.short_txid,
-        explorer=network.explorer_tx.replace("{txid}", transfer.txid) if network else "",
+        explorer=_explorer(transfer, network),
         seen_at=transfer.first_seen_at,
         icon=icon,
         tone=tone,
         state=state,
         is_counted=transfer.status != "dropped",
         credit_minor=transfer.credit_minor,
-        note=_("held for a decision") if transfer.is_held else _("came late") if transfer.is_late else "",
+        note=_note(transfer),
         rate=_rate(transfer, asset, document),
     )
+
+
+def _explorer(transfer: Any, network: assets.Network | None) -> str:
+    if network is None:
+        return ""
+    if transfer.is_by_balance:
+        return network.explorer_address.replace("{address}", transfer.txid.partition(":")[2])
+    return network.explorer_tx.replace("{txid}", transfer.txid)
+
+
+def _note(transfer: Any) -> str:
+    if transfer.is_held and transfer.handled_at is not None:
+        return _("not counted: %(note)s") % {"note": transfer.handled_note}
+    return _("held for a decision") if transfer.is_held else _("came late") if transfer.is_late else ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A payer's word that it has paid; of its transaction, when it named one."""
+
+    txid: str
+    explorer: str
+    at: datetime
+
+    @property
+    def short_txid(self) -> str:
+        return f"{self.txid[:6]}…{self.txid[-4:]}" if self.txid else ""
+
+
+def told(invoice: Invoice, rows: list[Row | Recorded]) -> list[Told]:
+    """What payers said and no payment shows, the latest first; a transaction that may be on several networks once."""
+    here = {row.txid for row in rows if isinstance(row, Row)}
+    found: dict[str, Told] = {}
+    for hint in invoice.hints.order_by("-given_at", "-id"):  # type: ignore[attr-defined]
+        network = assets.catalogue().networks.get(hint.network)
+        if hint.txid in here or (not hint.txid and here):
+            continue
+        explorer = network.explorer_tx.replace("{txid}", hint.txid) if network and hint.txid else ""
+        if hint.txid not in found or (explorer and not found[hint.txid].explorer):
+            found[hint.txid] = Told(hint.txid, explorer, hint.given_at)
+    return list(found.values())
 
 
 def _from_catalogue(asset_id: str) -> dict[str, Any] | None:

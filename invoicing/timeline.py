@@ -35,6 +35,7 @@ MAILS: dict[str, str | Promise] = {
     "paid": _l("Invoice paid"),
     "cancelled": _l("Invoice cancelled"),
     "late": _l("Late payment"),
+    "unassigned": _l("Payment without an invoice"),
     "reopened": _l("Payment taken back"),
     "missed": _l("Invoice missed"),
     "schedule_missed": _l("Recurring invoice missed"),
@@ -114,6 +115,8 @@ SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
     "payment.confirmed": ("circle-check", "green", lambda event, _zone: _("%(money)s received on %(network)s") % _arrived(event.facts)),
     "payment.dropped": ("circle-x", "red", lambda event, _zone: _("%(money)s on %(network)s was taken back by its network") % _arrived(event.facts)),
     "payment.late": ("clock-alert", "amber", lambda event, _zone: _late(event)),
+    "payment.assigned": ("scale", "green", lambda event, _zone: _assigned(event)),
+    "payment.handled": ("check", "grey", lambda event, _zone: _("%(who)s left %(units)s without a value") % _left(event)),
     "payment.decided": ("scale", "green", lambda event, _zone: _decided(event)),
     "payment.recorded": ("pencil", "green", lambda event, _zone: _("%(who)s recorded a payment of %(money)s: %(way)s") % _by_hand(event)),
     "payment.reversed": ("undo-2", "amber", lambda event, _zone: _("%(who)s reversed a recorded payment of %(money)s: %(way)s") % _by_hand(event)),
@@ -208,6 +211,16 @@ def _by_hand(event: Event) -> dict[str, str]:
 
 def _decided(event: Event) -> str:
     return _("%(who)s decided on a held payment: it counts as %(money)s") % {"who": _who(event), "money": _arrived(event.facts)["money"]}
+
+
+def _assigned(event: Event) -> str:
+    arrived = _arrived(event.facts)
+    return _("%(who)s assigned a payment on %(network)s to it: %(money)s") % {"who": _who(event), **arrived}
+
+
+def _left(event: Event) -> dict[str, str]:
+    transfer = event.facts.get("transfer", {})
+    return {"who": _who(event), "units": f"{transfer.get('amount', '')} {transfer.get('symbol', '')}".strip()}
 
 
 def _entry(event: Event) -> dict[str, str]:

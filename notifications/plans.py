@@ -32,6 +32,9 @@ PLANS: dict[str, Plan] = {
     "payment.overpaid": Plan((Mail("overpaid", "merchant"),), webhook_is_notice=True),
     "payment.late": Plan((Mail("late", "merchant"),), webhook_is_notice=True),
     "payment.dropped": Plan(webhook_is_notice=True),
+    "payment.unassigned": Plan((Mail("unassigned", "merchant"),)),
+    "payment.assigned": Plan(webhook_is_notice=True),
+    "payment.handled": Plan(webhook_is_notice=True),
     "payment.recorded": Plan(webhook_is_notice=True),
     "payment.reversed": Plan(webhook_is_notice=True),
     "invoice.paid": Plan((Mail("receipt", "payer"), Mail("paid", "merchant", is_notice=True)), webhook_is_notice=True),
@@ -56,6 +59,9 @@ PLANS: dict[str, Plan] = {
     "endpoint.changed": OWNERS,
     "endpoint.secret_rotated": OWNERS,
     "endpoint.disabled": OWNERS,
+    "wallet.connected": OWNERS,
+    "wallet.replaced": OWNERS,
+    "wallet.retired": OWNERS,
 }
 
 TEMPLATES: dict[str, str] = {mail.template: mail.to for plan in PLANS.values() for mail in plan.mails}  # template → audience

@@ -133,6 +133,9 @@ def posted() -> list[tuple[str, str]]:
         "payment.reversed": "invoice, payment",
         "payment.part_received": "invoice",
         "payment.overpaid": "invoice",
+        "payment.unassigned": "transfer",
+        "payment.handled": _("transfer; invoice when it belongs to one"),
+        "payment.dropped": _("transfer; invoice when it belongs to one"),
         "schedule.missed": "schedule, occurrences",
         "schedule.held": "schedule, occurrences",
     }

@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from invoicing import search
-from invoicing.models import Invoice
-from merchants.assets import Asset
+from invoicing.models import Invoice, Status
+from merchants.assets import Asset, Network, catalogue
 from merchants.models import Merchant
+from payments.matching import Spot
 from payments.models import ReceiveAddress, Wallet, WalletKey
 from payments.rails import rail_for
+
+WATCHED_AFTER = timedelta(days=30)  # an invoice is paid or void
+
+
+def is_watched(now: datetime) -> Q:
+    """That the invoice of a row is open, or has not been paid or void for 30 days."""
+    since = now - WATCHED_AFTER
+    return Q(invoice__status=Status.OPEN) | Q(invoice__paid_at__gte=since) | Q(invoice__voided_at__gte=since)
+
+
+def watched(network: Network, now: datetime) -> dict[str, Spot]:
+    """Every address that payers may still send to on `network`: on all networks of its family, since they share addresses.
+    Fixed ones always, retired or not."""
+    rows, since = ReceiveAddress.objects.filter(family=network.family).values_list("address", "pk", "invoice"), now - WATCHED_AFTER
+    open_ones = rows.filter(invoice__status=Status.OPEN)
+    paid = rows.filter(invoice__status=Status.PAID, invoice__paid_at__gte=since)
+    void = rows.filter(invoice__status=Status.VOID, invoice__voided_at__gte=since)
+    # One query a part, each along an index of its own: with OR the database reads every address there ever was.
+    found = rows.filter(invoice=None).union(open_ones, paid, void, all=True)
+    return {address: Spot(pk, invoice) for address, pk, invoice in found}
 
 
 def wallet_for(merchant: Merchant, asset: Asset) -> Wallet | None:
@@ -23,6 +44,13 @@ def wallet_for(merchant: Merchant, asset: Asset) -> Wallet | None:
     if asset.network.test:
         return _sandbox_wallet(merchant, asset.network.family)
     return Wallet.objects.filter(merchant=merchant, family=asset.network.family, retired_at=None).first()
+
+
+def receiving(merchant: Merchant) -> set[str]:
+    """The families of networks on which `merchant` can receive now."""
+    if merchant.is_test:
+        return {network.family for network in catalogue().networks.values() if network.test}
+    return set(Wallet.objects.filter(merchant=merchant, retired_at=None).values_list("family", flat=True))
 
 
 def _sandbox_wallet(merchant: Merchant, family: str) -> Wallet:
@@ -42,10 +70,18 @@ def receive_address(invoice: Invoice, wallet: Wallet, asset: Asset, *, now: date
     found = ReceiveAddress.objects.filter(wallet=wallet, invoice=invoice).first()
     if found:
         return found
-    key = WalletKey.objects.select_for_update().get(pk=wallet.key_id)
-    WalletKey.objects.filter(pk=key.pk).update(next_index=F("next_index") + 1)
-    address = rail_for(asset.network.id).address(key=wallet.spec, index=key.next_index)
+    key = WalletKey.objects.select_for_update().get(pk=wallet.key_id or 0)
+    index, address = _next(wallet, key.next_index, asset)
+    WalletKey.objects.filter(pk=key.pk).update(next_index=index + 1)
     search.note(invoice, address)
-    return ReceiveAddress.objects.create(
-        wallet=wallet, invoice=invoice, family=wallet.family, address=address, key=key, index=key.next_index, created_at=now
-    )
+    return ReceiveAddress.objects.create(wallet=wallet, invoice=invoice, family=wallet.family, address=address, key=key, index=index, created_at=now)
+
+
+def _next(wallet: Wallet, index: int, asset: Asset) -> tuple[int, str]:
+    """The first index from `index` on whose address is in no use here: a merchant may have connected one of them as a fixed
+    address before it connected the key."""
+    while True:
+        address = rail_for(asset.network.id).address(key=wallet.spec, index=index)
+        if not ReceiveAddress.objects.filter(family=wallet.family, address=address).exists():
+            return index, address
+        index += 1

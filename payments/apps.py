@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class PaymentsConfig(AppConfig):
@@ -8,7 +9,14 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from invoicing import payability
-        from payments import quotes
+        from invoicing import attention, payability
+        from payments import gaps, quotes
+        from payments.attention import unassigned
+        from payments.rates.attention import unquotable
+        from payments.rates.gathering import configured
 
         payability.register(quotes.objection)
+        attention.register(unassigned)
+        attention.register(unquotable)
+        attention.register(gaps.long_gaps)
+        configured(settings.RATE_SOURCES)  # a misspelt source stops the start

@@ -35,6 +35,8 @@ REASONS = {  # of a transfer's credit, as `credit` and `held` write them
     "late_rate": _l("late at the rate of that time"),
     "no_quote": _l("without a quote at the rate of that time"),
     "held": _l("held for a decision"),
+    "before": _l("there before the invoice was"),
+    "other_asset": _l("in a token the invoice does not take"),
     "decided_locked": _l("decided at the quoted rate"),
     "decided_today": _l("decided at the rate of that day"),
 }

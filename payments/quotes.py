@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from invoicing import lifecycle, snapshot
@@ -14,10 +15,12 @@ from invoicing.models import Invoice, Status
 from invoicing.money import ceil_ratio, digits
 from merchants import assets
 from merchants.assets import Asset
-from payments import addresses, rates
+from payments import addresses, balances, cursors, rates
 from payments.models import Quote
 
 LOCK = timedelta(minutes=15)
+MOST_STEPS = 2000  # amounts tried for one quote at a fixed address
+READ_LATELY = timedelta(minutes=10)
 
 
 class CannotQuote(Exception):
@@ -43,39 +46,59 @@ def amount_for(fiat_minor: int, *, rate: Decimal, currency: str, asset: Asset) -
     return ceil_ratio(units, asset.payable_unit) * asset.payable_unit
 
 
-def _price(asset: Asset, fiat_minor: int, currency: str, now: datetime) -> tuple[rates.Rate, int]:
+def _price(invoice: Invoice, asset: Asset, fiat_minor: int, now: datetime) -> tuple[rates.Rate, int]:
     try:
-        rate = rates.current(asset, currency, now=now)
+        rate = rates.for_merchant(invoice.merchant, asset, invoice.currency, now=now)
     except rates.NoRate as error:
         raise CannotQuote(str(error)) from error
-    units = amount_for(fiat_minor, rate=rate.value, currency=currency, asset=asset)
+    return rate, _units(asset, fiat_minor, rate)
+
+
+def _units(asset: Asset, fiat_minor: int, rate: rates.Rate) -> int:
+    units = amount_for(fiat_minor, rate=rate.value, currency=rate.currency, asset=asset)
     if units < asset.minimum_units:
         raise CannotQuote(_("This amount is too small to be paid in %(symbol)s.") % {"symbol": asset.symbol})
-    return rate, units
+    return units
 
 
 def offered(invoice: Invoice) -> list[Asset]:
     """The assets an issued invoice is payable with: frozen on it, and still served by this installation."""
-    return assets.among(assets.catalogue().assets.values(), invoice.asset_ids)
+    return [asset for asset in assets.among(assets.catalogue().assets.values(), invoice.asset_ids) if asset.network.enabled]
 
 
 def options(invoice: Invoice, *, now: datetime) -> list[Option]:
     """What the payer can choose from, with estimates for what is still due."""
+    chosen = offered(invoice)
+    prices = rates.all_for_merchant(invoice.merchant, chosen, invoice.currency, now=now)
+    receiving = addresses.receiving(invoice.merchant)
     found = []
-    for asset in offered(invoice):
+    for asset in chosen:
+        rate = prices[asset.id]
         try:
-            found.append(Option(asset, _price(asset, invoice.due_minor, invoice.currency, now)[1]))
+            if asset.network.family not in receiving:
+                raise CannotQuote(_no_wallet(invoice, asset))
+            if rate is None:
+                raise CannotQuote(rates.no_rate(asset, invoice.currency))
+            found.append(Option(asset, _units(asset, invoice.due_minor, rate)))
         except CannotQuote as error:
             found.append(Option(asset, None, str(error)))
     return found
 
 
+def _no_wallet(invoice: Invoice, asset: Asset) -> str:
+    return _("%(name)s cannot receive %(asset)s now. Choose another.") % {"name": invoice.merchant_name, "asset": asset.label}
+
+
 def objection(invoice: Invoice, now: datetime) -> str | None:
     """Why `invoice` must not be published: none of its assets could be quoted for its total."""
     reasons = []
+    receiving = addresses.receiving(invoice.merchant)
     for asset in snapshot.assets_for(invoice):
+        if asset.network.family not in receiving:
+            reasons.append(_("No wallet of yours receives %(asset)s. Connect one first, under Wallets.") % {"asset": asset.label})
+            continue
         try:
-            _price(asset, invoice.total_minor, invoice.currency, now)
+            _price(invoice, asset, invoice.total_minor, now)
         except CannotQuote as error:
             reasons.append(str(error))
         else:
@@ -101,15 +124,18 @@ def ask(invoice: Invoice, asset_id: str, *, now: datetime) -> Quote:
             return live
         if live:
             _close(live)
-        return _make(held, asset, now)
+        quote = _make(held, asset, now)
+        balances.begin(quote, now=now)
+    balances.take_baseline(quote)
+    return quote
 
 
 def _make(invoice: Invoice, asset: Asset, now: datetime) -> Quote:
     wallet = addresses.wallet_for(invoice.merchant, asset)
     if wallet is None:
-        raise CannotQuote(_("%(name)s cannot receive %(asset)s now. Choose another.") % {"name": invoice.merchant_name, "asset": asset.label})
-    rate, units = _price(asset, invoice.due_minor, invoice.currency, now)
-    return Quote.objects.create(
+        raise CannotQuote(_no_wallet(invoice, asset))
+    rate, units = _price(invoice, asset, invoice.due_minor, now)
+    quote = Quote(
         invoice=invoice,
         receive_address=addresses.receive_address(invoice, wallet, asset, now=now),
         asset_id=asset.id,
@@ -122,6 +148,34 @@ def _make(invoice: Invoice, asset: Asset, now: datetime) -> Quote:
         chosen_at=now,
         locked_until=now + LOCK,
     )
+    if quote.receive_address.invoice_id is None:
+        return _hold_amount(quote, asset)
+    quote.save()
+    return quote
+
+
+def _hold_amount(quote: Quote, asset: Asset) -> Quote:
+    """Save `quote` with an amount that no other invoice's quote holds at its fixed address: its own, or the first free step
+    upward. CannotQuote when none of MOST_STEPS is free.
+
+    What an earlier quote of the same invoice holds is taken over, so that a payer who asks again and again uses nothing up.
+    """
+    base, step = quote.amount_units, asset.exact_unit
+    there = Quote.objects.filter(holds_amount=True, receive_address=quote.receive_address, asset_id=asset.id)
+    near = there.filter(amount_units__range=(base, base + (MOST_STEPS - 1) * step))
+    taken = dict(near.values_list("amount_units", "invoice_id"))
+    own = sorted(units for units, invoice in taken.items() if invoice == quote.invoice_id and (units - base) % step == 0)
+    free = (units for units in range(base, base + MOST_STEPS * step, step) if units not in taken)
+    quote.holds_amount = True
+    for quote.amount_units in [*own[:1], *free]:
+        try:
+            with transaction.atomic():
+                there.filter(invoice=quote.invoice, amount_units=quote.amount_units).update(holds_amount=False)
+                quote.save()
+                return quote
+        except IntegrityError:  # somebody else's, since a moment ago
+            continue
+    raise CannotQuote(_("Too many payments of this amount are awaited in %(asset)s. Choose another token.") % {"asset": asset.label})
 
 
 def _close(quote: Quote) -> None:
@@ -137,11 +191,25 @@ def close_stale(invoice: Invoice) -> None:
 
 
 def expire(*, now: datetime, limit: int = 500) -> int:
-    """End the quotes whose lock is over. How many."""
-    over = list(Quote.objects.filter(status=Quote.State.LIVE, locked_until__lte=now).order_by("locked_until")[:limit])
-    for quote in over:
+    """End the quotes whose lock is over, on networks that have been read since. How many."""
+    over = Quote.objects.filter(status=Quote.State.LIVE, locked_until__lte=now)
+    for network, until in cursors.read_until().items():
+        mine = Q(asset_id__startswith=f"{network}/")
+        over = over.exclude(mine if until is None else mine & Q(locked_until__gt=until))
+    found = list(over.order_by("locked_until")[:limit])
+    for quote in found:
         _close(quote)
-    return len(over)
+    return len(found)
+
+
+def free_amounts(*, now: datetime, limit: int = 500) -> int:
+    """Let go of the exact amounts of invoices that are watched no more, on networks that are read up to now. How many."""
+    held = Quote.objects.filter(holds_amount=True).exclude(addresses.is_watched(now))
+    for network, until in cursors.read_until().items():
+        if until is None or until < now - READ_LATELY:
+            held = held.exclude(asset_id__startswith=f"{network}/")
+    over = list(held.order_by("id").values_list("pk", flat=True)[:limit])
+    return Quote.objects.filter(pk__in=over, holds_amount=True).update(holds_amount=False)
 
 
 def live(invoice: Invoice, *, now: datetime) -> Quote | None:

@@ -9,6 +9,7 @@ import copy
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
@@ -117,6 +118,14 @@ def tell(
     record(kind, merchant=invoice.merchant, subject=invoice, now=now, by=by, facts=about)
 
 
+def tell_of_unassigned(kind: str, transfer: Transfer, *, now: datetime, by: User | None = None) -> None:
+    """Record an event about money that belongs to no invoice."""
+    if transfer.receive_address is None:
+        raise ValueError("Nobody's money at no address: there is no one to tell.")
+    merchant = transfer.receive_address.wallet.merchant
+    record(kind, merchant=merchant, subject=transfer, now=now, by=by, facts={"transfer": facts_of_unassigned(transfer)})
+
+
 def _with_money(invoice: Invoice) -> Invoice:
     """A copy of `invoice` with the sums of this moment, to read from; nothing is stored."""
     found = copy.copy(invoice)
@@ -129,6 +138,22 @@ def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:
     """A transfer in an event: amounts as decimal strings, the asset's by its own decimals, as the invoice froze them."""
     asset = snapshot.document(invoice).asset(transfer.asset_id) or transfer.asset.frozen()
     return {
+        **_seen(transfer, asset),
+        "credit": None if transfer.credit_minor is None else plain(transfer.credit_minor, digits(invoice.currency)),
+        "rate": transfer.credit_rate or None,
+        "rate_source": transfer.credit_source or None,
+        "late": transfer.is_late,
+        "held": transfer.is_held,
+    }
+
+
+def facts_of_unassigned(transfer: Transfer) -> dict[str, object]:
+    """The same of money without an invoice: what the chain says, where it came, and the number under which it is decided on."""
+    return {**_seen(transfer, transfer.asset.frozen()), "id": transfer.pk, "address": transfer.receive_address and transfer.receive_address.address}
+
+
+def _seen(transfer: Transfer, asset: dict[str, Any]) -> dict[str, object]:
+    return {
         "network": transfer.network,
         "network_name": asset["network"],
         "asset": transfer.asset_id,
@@ -138,11 +163,6 @@ def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:
         "place": transfer.place,
         "status": transfer.status,
         "confirmations": transfer.confirmations,
-        "credit": None if transfer.credit_minor is None else plain(transfer.credit_minor, digits(invoice.currency)),
-        "rate": transfer.credit_rate or None,
-        "rate_source": transfer.credit_source or None,
-        "late": transfer.is_late,
-        "held": transfer.is_held,
     }
 
 

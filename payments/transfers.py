@@ -1,50 +1,127 @@
 """The one door for a transfer's status: seen → final, seen or final → dropped, dropped → seen.
 
-Everything here runs under the lock of the invoice that the money belongs to.
+Everything here runs under the lock of the invoice that the money belongs to. What belongs to none yet is guarded by
+conditional updates: it stays whose it was when it was read, or nothing is written.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from invoicing import search
 from invoicing.models import Invoice
 from invoicing.money import digits
 from merchants import assets
-from payments import credit, rates, settlement
+from payments import confirmations, credit, rates, settlement
+from payments.confirmations import Tip
 from payments.models import Quote, ReceiveAddress, Transfer
 from payments.rails import Sighting
 
+UNASSIGNED = credit.Credit(None, "")
+BEFORE = credit.Credit(None, "before")  # held: it was there before the invoice was
 
-def apply(invoice: Invoice, sighting: Sighting, *, address: ReceiveAddress, network: str, head: int, now: datetime) -> bool:
-    """Write what the chain shows of one payment: create it, move its block, count it up, bring it back. True if anything changed."""
+# A block's own time is right within this. Bitcoin's may be two hours ahead of the network's (MAX_FUTURE_BLOCK_TIME), and behind.
+RIGHT_WITHIN = {"utxo": timedelta(hours=2)}
+RIGHT_WITHIN_ELSEWHERE = timedelta(minutes=5)
+
+
+def apply(invoice: Invoice | None, sighting: Sighting, *, address: ReceiveAddress, network: str, tip: Tip, now: datetime) -> bool:
+    """Write what the chain shows of one payment: create it, move its block, count it up, bring it back. True if anything
+    changed. Without `invoice` it is unassigned: kept, followed, and worth nothing yet."""
     transfer = Transfer.objects.filter(network=network, txid=sighting.txid, place=sighting.place).first()
     if transfer is None:
         transfer = _first_seen(invoice, sighting, address, network, now)
-        _place(transfer, sighting, head)
+        _place(transfer, sighting, tip)
         _finish(transfer, invoice, now)
         return True
+    if transfer.invoice_id != (invoice.pk if invoice else None):
+        return False  # assigned while these blocks were read; the next pass goes by that
     came_back = transfer.status == Transfer.State.DROPPED
-    moved = _place(transfer, sighting, head)
-    if came_back:
-        _set(transfer, Transfer.State.SEEN, (Transfer.State.DROPPED,))
+    moved = _place(transfer, sighting, tip)
+    if came_back and _set(transfer, Transfer.State.SEEN, (Transfer.State.DROPPED,)) and invoice:
         settlement.tell("payment.detected", invoice, now=now, transfer=transfer)
     finished = _finish(transfer, invoice, now)
     return came_back or moved or finished
 
 
-def drop(invoice: Invoice, transfer: Transfer, *, now: datetime) -> bool:
+def drop(invoice: Invoice | None, transfer: Transfer, *, now: datetime) -> bool:
     """The chain no longer has this payment. True if it had counted until now."""
     nowhere = {"block_height": None, "block_hash": "", "block_at": None, "confirmations": 0, "final_at": None}
     if not _set(transfer, Transfer.State.DROPPED, (Transfer.State.SEEN, Transfer.State.FINAL), **nowhere):
         return False
-    settlement.tell("payment.dropped", invoice, now=now, transfer=transfer)
+    _tell("payment.dropped", transfer, invoice, now)
     return True
 
 
+# --- what only a balance shows, see `unexplained` -----------------------------------------------------------------------
+
+
+def revalue(invoice: Invoice, transfer: Transfer, units: int, *, address: ReceiveAddress, arrived: datetime, now: datetime) -> None:
+    """The amount that a balance shows has changed before it was final. The credit is decided on anew; a member's decision
+    keeps its rate."""
+    columns: dict[str, Any] = {"amount_units": units}
+    if transfer.credit_minor is not None and transfer.credit_reason.startswith("decided_"):
+        columns["credit_minor"] = transfer.credit_minor * units // max(transfer.amount_units, 1)
+    else:
+        decided = _decide(invoice, units, transfer.asset, address, arrived)
+        columns |= credited(decided, now=now) | {"quote_id": decided.offer.id if decided.offer else None}
+    _write(transfer, columns)
+
+
+def take_share(transfer: Transfer, units: int) -> int | None:
+    """Lower a transfer by `units`, and its credit by their share of it, which is returned; the rest is rounded down."""
+    share = None
+    columns: dict[str, Any] = {"amount_units": transfer.amount_units - units}
+    if transfer.credit_minor is not None:
+        columns["credit_minor"] = transfer.credit_minor * (transfer.amount_units - units) // transfer.amount_units
+        share = transfer.credit_minor - columns["credit_minor"]
+    _write(transfer, columns)
+    return share
+
+
+def become(invoice: Invoice, transfer: Transfer, sighting: Sighting) -> None:
+    """What a balance showed is this transaction: one transfer, which keeps its credit."""
+    _write(transfer, {"txid": sighting.txid, "place": sighting.place})
+    search.note(invoice, sighting.txid)
+
+
+def split(invoice: Invoice, transfer: Transfer, sighting: Sighting) -> Transfer:
+    """A part of what a balance showed is this transaction: it takes its share of the credit along."""
+    share = take_share(transfer, sighting.units)
+    copied = ("network", "invoice_id", "receive_address_id", "quote_id", "asset_id", "first_seen_at", "confirmations_needed")
+    credit_of = ("credit_rate", "credit_source", "credit_reason", "credit_rate_at", "credited_at", "is_late", "is_held")
+    columns = {name: getattr(transfer, name) for name in (*copied, *credit_of)}
+    search.note(invoice, sighting.txid)
+    key = {"txid": sighting.txid, "place": sighting.place}
+    return Transfer.objects.create(**columns, **key, amount_units=sighting.units, credit_minor=share)
+
+
+def _write(transfer: Transfer, columns: dict[str, Any]) -> None:
+    Transfer.objects.filter(pk=transfer.pk).update(**columns)
+    for name, value in columns.items():
+        setattr(transfer, name, value)
+
+
+def is_as_known(row: Transfer, sighting: Sighting, tip: Tip) -> bool:
+    """Whether the chain shows this payment (not a dropped one) just as it was written down."""
+    columns = _placed(row, sighting, tip)
+    deep = _is_deep(sighting.block.height if sighting.block else None, columns["confirmations"], row.confirmations_needed)
+    return deep == (row.status == Transfer.State.FINAL) and all(getattr(row, name) == value for name, value in columns.items())
+
+
+def _tell(kind: str, transfer: Transfer, invoice: Invoice | None, now: datetime) -> None:
+    if invoice is not None:
+        settlement.tell(kind, invoice, now=now, transfer=transfer)
+    else:
+        settlement.tell_of_unassigned(kind, transfer, now=now)
+
+
 def _set(transfer: Transfer, status: str, allowed: tuple[str, ...], **columns: object) -> bool:
-    if not Transfer.objects.filter(pk=transfer.pk, status__in=allowed).update(status=status, **columns):
+    """Only while it is whose it was: a member may be assigning it."""
+    still = Transfer.objects.filter(pk=transfer.pk, status__in=allowed, invoice=transfer.invoice_id)
+    if not still.update(status=status, **columns):
         return False
     transfer.status = status
     for name, value in columns.items():
@@ -52,10 +129,12 @@ def _set(transfer: Transfer, status: str, allowed: tuple[str, ...], **columns: o
     return True
 
 
-def _first_seen(invoice: Invoice, sighting: Sighting, address: ReceiveAddress, network: str, now: datetime) -> Transfer:
+def _first_seen(invoice: Invoice | None, sighting: Sighting, address: ReceiveAddress, network: str, now: datetime) -> Transfer:
     asset = assets.asset(sighting.asset_id)
     arrived = min(now, sighting.block.at) if sighting.block else now
-    decided = _decide(invoice, sighting, asset, address, arrived)
+    decided = UNASSIGNED
+    if invoice is not None:
+        decided = BEFORE if _was_there_before(sighting, address, asset.network) else _decide(invoice, sighting.units, asset, address, arrived)
     transfer = Transfer.objects.create(
         network=network,
         txid=sighting.txid,
@@ -66,16 +145,12 @@ def _first_seen(invoice: Invoice, sighting: Sighting, address: ReceiveAddress, n
         asset_id=asset.id,
         amount_units=sighting.units,
         first_seen_at=now,
-        confirmations_needed=asset.network.confirmations,
-        credit_minor=decided.minor,
-        credit_rate=format(decided.rate.value, "f") if decided.rate else "",
-        credit_source=decided.rate.source if decided.rate else "",
-        credit_rate_at=decided.rate.at if decided.rate else None,
-        credit_reason=decided.reason,
-        credited_at=None if decided.is_held else now,
-        is_late=decided.is_late,
-        is_held=decided.is_held,
+        confirmations_needed=_needed(invoice, asset.network, now),
+        **credited(decided, now=now),
     )
+    if invoice is None:
+        settlement.tell_of_unassigned("payment.unassigned", transfer, now=now)
+        return transfer
     search.note(invoice, transfer.txid)
     search.note_amount(invoice, transfer.credit_minor)
     settlement.tell("payment.detected", invoice, now=now, transfer=transfer)
@@ -84,50 +159,97 @@ def _first_seen(invoice: Invoice, sighting: Sighting, address: ReceiveAddress, n
     return transfer
 
 
-def _decide(invoice: Invoice, sighting: Sighting, asset: assets.Asset, address: ReceiveAddress, arrived: datetime) -> credit.Credit:
-    offers = [_offer(quote, invoice.currency) for quote in Quote.objects.filter(receive_address=address, asset_id=asset.id)]
-    try:
-        current = rates.current(asset, invoice.currency, now=arrived)
-    except rates.NoRate:
-        current = None
+def _was_there_before(sighting: Sighting, address: ReceiveAddress, network: assets.Network) -> bool:
+    """Whether an invoice's own address got this before it was handed out: then it is the merchant's own doing, and pays nothing."""
+    if sighting.block is None or address.invoice_id is None:
+        return False
+    return sighting.block.at < address.created_at - RIGHT_WITHIN.get(network.rail, RIGHT_WITHIN_ELSEWHERE)
+
+
+def credited(decided: credit.Credit, *, now: datetime) -> dict[str, Any]:
+    """The columns that keep a decision."""
+    return {
+        "credit_minor": decided.minor,
+        "credit_rate": format(decided.rate.value, "f") if decided.rate else "",
+        "credit_source": decided.rate.source if decided.rate else "",
+        "credit_rate_at": decided.rate.at if decided.rate else None,
+        "credit_reason": decided.reason,
+        "credited_at": now if decided.minor is not None else None,
+        "is_late": decided.is_late,
+        "is_held": decided.is_held and decided is not UNASSIGNED,
+    }
+
+
+def _needed(invoice: Invoice | None, network: assets.Network, now: datetime) -> int:
+    """Decided once, by what the invoice is worth now: a payment in parts waits as long as one in whole."""
+    usd = rates.in_usd(invoice.total_minor, invoice.currency, now=now) if invoice and network.larger else None
+    return confirmations.needed(network, usd)
+
+
+def _decide(invoice: Invoice, units: int, asset: assets.Asset, address: ReceiveAddress, arrived: datetime) -> credit.Credit:
+    if asset.id not in invoice.asset_ids:
+        return credit.Credit(None, "other_asset")
+    quoted = Quote.objects.filter(receive_address=address, asset_id=asset.id, invoice=invoice)
+    offers = [offer_of(quote, invoice.currency) for quote in quoted]
+    grace = timedelta(minutes=asset.network.grace_minutes)
     return credit.decide(
-        sighting.units,
+        units,
         arrived_at=arrived,
         offers=offers,
-        grace=timedelta(minutes=asset.network.grace_minutes),
+        grace=grace,
         policy=invoice.late_policy,
-        current=current,
+        current=None if any(arrived <= offer.locked_until + grace for offer in offers) else _rate(invoice, asset, arrived),
         decimals=asset.decimals,
         digits=digits(invoice.currency),
     )
 
 
-def _offer(quote: Quote, currency: str) -> credit.Offer:
+def _rate(invoice: Invoice, asset: assets.Asset, arrived: datetime) -> rates.Rate | None:
+    try:
+        return rates.for_merchant(invoice.merchant, asset, invoice.currency, now=arrived)
+    except rates.NoRate:
+        return None
+
+
+def offer_of(quote: Quote, currency: str) -> credit.Offer:
     rate = rates.Rate(Decimal(quote.rate), currency, quote.rate_source, quote.rate_at)
     return credit.Offer(quote.pk, quote.amount_units, quote.fiat_minor, rate, quote.created_at, quote.locked_until)
 
 
-def _place(transfer: Transfer, sighting: Sighting, head: int) -> bool:
-    """Where the payment is now: its block (None in the pool) and how deep."""
+def _placed(transfer: Transfer, sighting: Sighting, tip: Tip) -> dict[str, Any]:
+    """Where the payment is now: its block (None in the pool) and how deep. Never less deep while its block is the same.
+
+    Past the needed depth the count is no news; it would touch every old row at every block.
+    """
     block = sighting.block
-    columns = {
+    count = confirmations.count(block.height, needed=transfer.confirmations_needed, tip=tip) if block else 0
+    return {
         "block_height": block.height if block else None,
         "block_hash": block.hash if block else "",
         "block_at": block.at if block else None,
-        # Past the needed depth the count is no news; it would touch every old row at every block.
-        "confirmations": min(max(head - block.height + 1, 0), transfer.confirmations_needed) if block else 0,
+        "confirmations": max(count, transfer.confirmations) if block and block.hash == transfer.block_hash else count,
     }
+
+
+def _place(transfer: Transfer, sighting: Sighting, tip: Tip) -> bool:
+    columns = _placed(transfer, sighting, tip)
     if all(getattr(transfer, name) == value for name, value in columns.items()):
         return False
-    Transfer.objects.filter(pk=transfer.pk).update(**columns)
+    if not Transfer.objects.filter(pk=transfer.pk, invoice=transfer.invoice_id).update(**columns):
+        return False
     for name, value in columns.items():
         setattr(transfer, name, value)
     return True
 
 
-def _finish(transfer: Transfer, invoice: Invoice, now: datetime) -> bool:
-    deep = transfer.block_height is not None and transfer.confirmations >= transfer.confirmations_needed
+def _is_deep(height: int | None, confirmations: int, needed: int) -> bool:
+    return height is not None and confirmations >= needed
+
+
+def _finish(transfer: Transfer, invoice: Invoice | None, now: datetime) -> bool:
+    deep = _is_deep(transfer.block_height, transfer.confirmations, transfer.confirmations_needed)
     if deep and _set(transfer, Transfer.State.FINAL, (Transfer.State.SEEN,), final_at=now):
-        settlement.tell("payment.confirmed", invoice, now=now, transfer=transfer)
+        if invoice is not None:
+            settlement.tell("payment.confirmed", invoice, now=now, transfer=transfer)
         return True
     return not deep and _set(transfer, Transfer.State.SEEN, (Transfer.State.FINAL,), final_at=None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -16,6 +17,7 @@ from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
 
 from invoicing import exports
+from merchants import haste
 from merchants.events import record
 from merchants.models import Merchant, Role, User
 from payments import keys
@@ -41,6 +43,7 @@ __all__ = [
 
 FURTHEST_START = 1_000_000  # a higher one is a slip of the keyboard, and could not be taken back
 NAME_MOST = 60
+PRICES = "payments.tasks.refresh_rates"
 
 
 class Refused(Exception):
@@ -146,6 +149,7 @@ def _put(merchant: Merchant, of: Family, new: Wallet, *, by: User | None, now: d
         wallet.save()
     if before is None:
         _accept(merchant, of)
+        transaction.on_commit(partial(haste.wake, PRICES), robust=True)  # or the first payer waits a minute for them
     more = {"before": _facts(before)} if before else {}
     _tell("wallet.replaced" if before else "wallet.connected", wallet, merchant, by=by, now=now, **more)
     return wallet

@@ -111,6 +111,9 @@ class Invoice(Contents):
                 name="invoice_open",
                 condition=Q(status="open"),
             ),
+            # Whose addresses are still watched, over all merchants: with the open ones these, and no older ones.
+            models.Index(fields=["paid_at"], name="invoice_paid_lately", condition=Q(status="paid")),
+            models.Index(fields=["voided_at"], name="invoice_void_lately", condition=Q(status="void")),
             models.Index(fields=["issue_at", "id"], name="invoice_claim", condition=Q(status="scheduled")),
             # Lists: a walk along one of these for each order and filter. The one for searching is PostgreSQL's alone: migration 0005.
             models.Index(F("merchant"), F("shelf"), NEWEST, name="invoice_shelf"),

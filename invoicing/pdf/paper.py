@@ -122,7 +122,7 @@ def counted(invoice: Invoice, document: Document) -> Iterable[Counted]:
         amount = money.grouped(transfer.amount_units, frozen["decimals"], invoice.language, trim=True, minimum=min(2, frozen["decimals"]))
         asset = _("%(symbol)s on %(network)s") % {"symbol": frozen["symbol"], "network": frozen["network"]}
         rate = rate_words(transfer.credit_rate, frozen["symbol"], invoice.currency, invoice.language)
-        yield Counted(f"{amount} {asset}", rate=rate, txid=transfer.txid)
+        yield Counted(f"{amount} {asset}", rate=rate, txid="" if transfer.is_by_balance else transfer.txid)
     for payment in invoice.recorded_payments.filter(reversed_at=None).order_by("paid_at", "id"):
         figure = f"{money.format_minor(payment.amount_minor, invoice.currency, invoice.language)} {invoice.currency}"
         yield Counted(f"{payment.get_way_display()}, {figure}", came_on=_day(payment.paid_at, document, invoice.language))

@@ -195,9 +195,8 @@ def _transfers(matter: InvoiceMatter) -> list[dict[str, Any]]:
     for transfer in Transfer.objects.filter(invoice=matter.invoice, credit_minor__gt=0).exclude(status=Transfer.State.DROPPED).order_by("id"):
         asset = matter.document.asset(transfer.asset_id) or assets.asset(transfer.asset_id).frozen()
         name = _("%(symbol)s on %(network)s") % asset
-        rows.append(
-            {"units": transfer.amount_units, "asset": asset, "name": name, "txid": transfer.short_txid, "credit_minor": transfer.credit_minor}
-        )
+        txid = "" if transfer.is_by_balance else transfer.short_txid
+        rows.append({"units": transfer.amount_units, "asset": asset, "name": name, "txid": txid, "credit_minor": transfer.credit_minor})
     for payment in RecordedPayment.objects.filter(invoice=matter.invoice, reversed_at=None).order_by("id"):
         came_on = moments.day(payment.paid_at, matter.document.time_zone, matter.language)
         rows.append({"way": payment.get_way_display(), "came_on": came_on, "credit_minor": payment.amount_minor})

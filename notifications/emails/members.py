@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -68,7 +69,7 @@ def invitation(matter: MerchantMatter) -> dict[str, Any]:
 
 def owners_told(matter: MerchantMatter) -> dict[str, Any]:
     """To every owner: what was changed that only an owner may change. It has happened, so it always holds."""
-    topic, sentence = SENTENCES[matter.event.kind]
+    topic, sentence = SENTENCES[_news(matter.event)]
     subject, url, button = TOPICS[topic]
     facts = {"who": matter.event.actor_name or _("The system"), "business": matter.merchant.name} | matter.event.facts
     return {
@@ -88,7 +89,9 @@ KINDS: dict[str, Callable[[MerchantMatter], dict[str, Any]]] = {"invitation": in
 TOPICS: dict[str, tuple[str | Promise, str, str | Promise]] = {
     "team": (_l("The team of %(business)s has changed"), "settings_team", _l("Look at the team")),
     "late": (_l("The late policy of %(business)s has changed"), "settings_invoices", _l("Look at the late policy")),
+    "prices": (_l("The prices of %(business)s have changed"), "settings_tokens", _l("Look at the prices")),
     "webhooks": (_l("The webhooks of %(business)s have changed"), "developers", _l("Look at the webhooks")),
+    "wallets": (_l("Where %(business)s receives money has changed"), "wallets", _l("Look at the wallets")),
 }
 
 # kind of event → topic, sentence
@@ -111,11 +114,41 @@ SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
             % {"who": told["who"], "policy": LatePolicy(told["late_policy"]).label}
         ),
     ),
+    "merchant.changed prices": ("prices", lambda told: _prices(told)),
     "endpoint.added": ("webhooks", lambda told: _("%(who)s added a webhook endpoint at %(host)s.") % _endpoint(told)),
     "endpoint.changed": ("webhooks", lambda told: _("%(who)s changed where webhooks go: to %(host)s.") % _endpoint(told)),
     "endpoint.secret_rotated": ("webhooks", lambda told: _("%(who)s made a new secret for the webhooks to %(host)s.") % _endpoint(told)),
     "endpoint.disabled": ("webhooks", lambda told: _switched_off(told)),
+    "wallet.connected": (
+        "wallets",
+        lambda told: _("%(who)s connected %(wallet)s (%(shows)s). Invoices on %(networks)s are paid there from now on.") % told,
+    ),
+    "wallet.replaced": (
+        "wallets",
+        lambda told: (
+            _("%(who)s replaced %(old)s (%(was)s) by %(wallet)s (%(shows)s). Invoices on %(networks)s are paid there from now on.")
+            % (told | {"old": told["before"]["wallet"], "was": told["before"]["shows"]})
+        ),
+    ),
+    "wallet.retired": (
+        "wallets",
+        lambda told: (
+            _("%(who)s retired %(wallet)s (%(shows)s). Nobody can pay on %(networks)s any more. Its addresses stay watched.") % told
+        ),
+    ),
 }
+
+
+def _news(event: Event) -> str:
+    """The key of SENTENCES: settings have one kind of event for all of them, and what it names says which."""
+    return f"{event.kind} prices" if "spread_e4" in event.facts else event.kind
+
+
+def _prices(told: dict[str, Any]) -> str:
+    names = {"who": told["who"], "spread": (Decimal(told["spread_e4"]) / 10_000).normalize().__format__("f")}
+    if told["stable_at_par"]:
+        return _("%(who)s changed how quotes are priced. From now on: a stablecoin is one of its currency, and the spread is %(spread)s %%.") % names
+    return _("%(who)s changed how quotes are priced. From now on: a stablecoin is what the market pays, and the spread is %(spread)s %%.") % names
 
 
 def _role(role: str) -> str:

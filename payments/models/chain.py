@@ -23,6 +23,9 @@ class Cursor(models.Model):
     source = models.CharField(max_length=120, blank=True)  # the host that was read last
     failures = models.PositiveIntegerField(default=0)  # passes in a row in which no node could be asked
     retry_at = models.DateTimeField(null=True, blank=True)  # not to be tried before
+    chain = models.CharField(max_length=80, blank=True)  # chain id or genesis, as the node says
+    checked_at = models.DateTimeField(null=True, blank=True)  # when nodes and tokens were last looked over
+    remarks = models.JSONField(default=list, blank=True)  # what was wrong then, a sentence each
     behind_since = models.DateTimeField(null=True, blank=True)  # when it began to catch up
 
     def __str__(self) -> str:

@@ -48,9 +48,7 @@ class Quote(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["invoice", "asset_id"], name="quote_live_once", condition=Q(status="live")),
-            models.UniqueConstraint(
-                fields=["receive_address", "asset_id", "amount_units"], name="quote_amount_once", condition=Q(holds_amount=True)
-            ),
+            models.UniqueConstraint(fields=["receive_address", "asset_id", "amount_units"], name="quote_amount_once", condition=Q(holds_amount=True)),
             models.CheckConstraint(condition=Q(fiat_minor__gt=0), name="quote_about_money"),
         ]
         indexes: ClassVar = [

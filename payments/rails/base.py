@@ -72,6 +72,8 @@ class Rail(ABC):
     """Addresses come and go in their normal form (see `normal`). Every reading method raises RailUnreachable when no node
     can be asked, or when the one that is asked changes in the middle of a pass."""
 
+    blocks_a_pass = 200  # so many are read at once while catching up; a pass must end within its lease
+
     def __init__(self, network: Network) -> None:
         self.network = network
 

@@ -22,7 +22,7 @@ from payments.rails.jsonrpc import Client, Node, RpcError
 V = TypeVar("V")
 
 ADDRESSES_A_CALL = 500  # geth and others refuse more than 1,000
-UNFILTERED_FROM = 2000  # addresses from which all transfers of the tokens are read, and compared here
+UNFILTERED_FROM = 10_000  # addresses from which all transfers of the tokens are read, and compared here
 HEADERS_A_BATCH = 100
 BLOCKS_A_BATCH = 10  # full blocks are big
 RECEIPTS_KEPT = 4096

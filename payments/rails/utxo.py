@@ -27,6 +27,8 @@ KEPT_SCRIPTS = 100_000
 
 
 class UtxoRail(Rail):
+    blocks_a_pass = 24  # a full block of Bitcoin's takes a node about a second
+
     def __init__(self, network: Network) -> None:
         super().__init__(network)
         self._client = Client(network.urls, verify=self._verify, make=_node)

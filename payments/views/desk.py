@@ -11,11 +11,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from invoicing.models import Invoice, Status
 from invoicing.views.scope import own
-from merchants import clock
+from merchants import assets, clock
 from merchants.access import MerchantRequest, needs
 from payments import exports, held, recorded
 from payments.forms import RecordForm, blank
-from payments.models import RecordedPayment, Transfer
+from payments.models import BY_BALANCE, RecordedPayment, Transfer
+from payments.rails import rail_for
 
 READ_OR_POST = ["GET", "HEAD", "POST"]
 
@@ -30,14 +31,34 @@ def decide(request: MerchantRequest, pk: int) -> HttpResponse:
         return redirect("invoice", request.merchant.slug, transfer.invoice_id)
     if request.method == "POST":
         try:
-            held.decide(transfer, request.POST.get("choice", ""), by=request.user, now=now)
+            if request.POST.get("act") == "handle":
+                held.handle(transfer, request.POST.get("note", ""), by=request.user, now=now)
+                words = _("Noted. It needs no hand any more, and counts for nothing.")
+            else:
+                held.decide(transfer, request.POST.get("choice", ""), by=request.user, now=now)
+                words = _("Decided. It counts on the invoice now.")
         except held.CannotDecide as refusal:
             messages.warning(request, str(refusal))
         else:
-            messages.success(request, _("Decided. It counts on the invoice now."))
+            messages.success(request, words)
             return redirect("invoice", request.merchant.slug, transfer.invoice_id)
-    context = {"nav": "invoices", "transfer": transfer, "invoice": transfer.invoice, "choices": held.choices(transfer, now=now)}
+    context = {
+        "nav": "invoices",
+        "transfer": transfer,
+        "explorer": _explorer(transfer),
+        "invoice": transfer.invoice,
+        "choices": held.choices(transfer, now=now),
+        "note": request.POST.get("note", ""),
+    }
     return render(request, "payments/decide.html", context)
+
+
+def _explorer(transfer: Transfer) -> str:
+    """Where the transaction can be looked at; of money that only a balance shows, the address. Empty where there is no such page."""
+    if transfer.network not in assets.catalogue().networks:
+        return ""
+    rail = rail_for(transfer.network)
+    return rail.explorer_address(transfer.txid.removeprefix(BY_BALANCE)) if transfer.is_by_balance else rail.explorer_tx(transfer.txid)
 
 
 @needs("money")

@@ -17,7 +17,7 @@ from merchants import assets
 from merchants.models import Event, Merchant, User
 from payments import held, rates, settlement, watcher
 from payments.models import Cursor, Quote, SandboxTransaction, Transfer
-from payments.rails import Sighting, rail_for, sandbox
+from payments.rails import Rail, Sighting, rail_for, sandbox
 from payments.rates.sandbox import FixedRates
 from payments.settlement import Counted, add_up
 from tests.payments.money import BTC, ETH, NETWORK, USDT, Story
@@ -282,7 +282,7 @@ def test_an_address_handed_out_and_paid_between_two_passes_is_found(merchant: Me
 
 
 def test_the_watcher_catches_up_after_downtime_in_bounded_passes(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher, "BLOCKS_A_PASS", 40)
+    monkeypatch.setattr(Rail, "blocks_a_pass", 40)
     story = Story(merchant)
     story.look()
     story.pay()
@@ -315,7 +315,7 @@ def test_a_payment_mined_while_the_pool_is_read_is_not_called_dropped(merchant: 
 
 
 def test_a_payment_mined_beyond_the_blocks_of_a_pass_is_not_called_dropped(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher, "BLOCKS_A_PASS", 40)
+    monkeypatch.setattr(Rail, "blocks_a_pass", 40)
     story = Story(merchant)
     story.pay()
     story.look()

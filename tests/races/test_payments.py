@@ -11,6 +11,7 @@ from invoicing import lifecycle, search
 from invoicing.models import Invoice
 from merchants.models import Event
 from payments import addresses, credit, quotes, settlement, transfers, watcher
+from payments.confirmations import Tip
 from payments.models import Cursor, Quote, ReceiveAddress, Transfer
 from payments.rails import Sighting, rail_for, sandbox
 from tests.factories import make_merchant
@@ -47,7 +48,7 @@ def apply(told: Story, sighting: Sighting) -> None:
     assert head
     with transaction.atomic():
         invoice = lifecycle.locked(told.invoice.pk)
-        transfers.apply(invoice, sighting, address=address, network=NETWORK, head=head.height, now=told.now)
+        transfers.apply(invoice, sighting, address=address, network=NETWORK, tip=Tip(head.height), now=told.now)
         settlement.settle(invoice, now=told.now)
 
 

@@ -1,0 +1,400 @@
+"""Payments that no block lists: found by the balance, counted once, and taken over by their transaction when it turns up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments import hints, quotes
+from payments.balances import Book
+from payments.models import BalanceLook, Quote, Transfer
+from payments.rails import Balance, Block, RailUnreachable
+from tests.factories import NOW
+from tests.payments.pretend import ETH, HOME, LiveStory, Node, PretendRail, home, living, own_wallet, price
+
+__all__ = ["home"]
+
+
+# --- the books ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Truth:
+    """A second model, which knows everything: each payment with whether a block lists it."""
+
+    height: int = 0
+    balance: int = 0
+    sent: int = 0
+    direct: list[tuple[int, int]] = field(default_factory=list)  # height, units
+    inner: list[tuple[int, int]] = field(default_factory=list)
+    hidden: int = 0  # of what came inside, swept before anybody looked
+    unseen: int = 0
+
+    @property
+    def came(self) -> int:
+        return sum(units for _height, units in [*self.direct, *self.inner])
+
+    def listed(self, height: int | None) -> int:
+        return 0 if height is None else sum(units for at, units in self.direct if at <= height)
+
+
+STEP = st.one_of(
+    st.tuples(st.just("direct"), st.integers(1, 100)),
+    st.tuples(st.just("inner"), st.integers(1, 100)),
+    st.tuples(st.just("sweep"), st.integers(0, 100)),  # what is left behind, at most
+    st.tuples(st.just("look"), st.just(0)),
+    st.tuples(st.just("old look"), st.just(0)),
+)
+
+
+@given(st.integers(0, 50), st.lists(STEP, max_size=30))
+def test_the_books_are_never_above_the_truth_and_are_the_truth_when_no_sweep_hides_something(start: int, steps: list[tuple[str, int]]) -> None:
+    truth, book = Truth(balance=start), Book(start, 0, 0, 0, 0)
+    said = Balance(start, 0, Block(0, "", NOW))
+    for act, units in steps:
+        before = book
+        truth.height += 1
+        if act == "direct":
+            truth.direct.append((truth.height, units))
+            truth.balance += units
+        elif act == "inner":
+            truth.inner.append((truth.height, units))
+            truth.balance += units
+            truth.unseen += units
+        elif act == "sweep":
+            truth.balance, truth.sent = min(truth.balance, units), truth.sent + 1
+            truth.hidden, truth.unseen = truth.hidden + truth.unseen, 0
+        elif act == "look":
+            said = Balance(truth.balance, truth.sent, Block(truth.height, "", NOW))
+            moved = said.sent_count != book.sent
+            book = book.looked(said, then=truth.listed(book.height), now=truth.listed(truth.height))
+            truth.hidden, truth.unseen = truth.hidden + (truth.unseen if moved else 0), 0
+        else:
+            old = Balance(said.units, said.sent_count, Block(said.block.height - 1, "", NOW))
+            assert book.looked(old, then=0, now=0) == book
+        assert book.received <= truth.came
+        assert act == "look" or book == before
+        assert book.received >= before.received
+        if act == "look" and not truth.hidden:
+            assert book.received == truth.came
+
+
+@pytest.mark.parametrize(
+    ("looks", "received"),
+    [
+        ([(7, 0, 1)], 7),  # inside
+        ([(7, 0, 1), (7, 0, 2), (12, 0, 3)], 12),
+        ([(7, 0, 1), (0, 1, 2)], 7),  # swept
+        ([(7, 0, 1), (0, 1, 2), (5, 1, 3)], 12),
+        ([(7, 0, 1), (3, 1, 2), (3, 1, 3)], 7),  # a part was left
+        ([(7, 0, 2), (0, 0, 1)], 7),  # an older block
+        ([(7, 0, 1), (0, 0, 2)], 0),  # taken back by the network
+    ],
+)
+def test_worked_examples(looks: list[tuple[int, int, int]], received: int) -> None:
+    book = Book(0, 0, 0, 0, 0)
+    for units, sent, height in looks:
+        book = book.looked(Balance(units, sent, Block(height, "", NOW)), then=0, now=0)
+    assert book.received == received
+
+
+def test_a_baseline_taken_late_counts_what_was_listed_before_it() -> None:
+    book = Book().looked(Balance(9, 0, Block(5, "", NOW)), then=0, now=4)
+    assert (book.baseline, book.received) == (9, 4)
+    assert book.looked(Balance(12, 0, Block(6, "", NOW)), then=4, now=4).received == 7
+
+
+# --- on a chain ---------------------------------------------------------------------------------------------------------
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def story(home: Node) -> LiveStory:
+    merchant = living()
+    own_wallet(merchant)
+    return LiveStory(merchant, home)
+
+
+def rows(story: LiveStory) -> list[tuple[bool, str, int | None]]:
+    return [(row.is_by_balance, row.status, row.credit_minor) for row in story.transfers()]
+
+
+def until_the_lock_ends(story: LiveStory) -> None:
+    story.now = Quote.objects.latest("id").locked_until - timedelta(seconds=10)
+    price(story.now)
+    story.blocks()
+
+
+def place(story: LiveStory) -> str:
+    return story.quote(ETH).receive_address.address
+
+
+class TestInnerPayments:
+    def test_one_is_found_when_the_quote_ends_and_confirms(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        story.blocks(2)
+        assert rows(story) == []
+        until_the_lock_ends(story)
+        assert rows(story) == [(True, "seen", 10_000)]
+        story.blocks(2)
+        assert (rows(story), story.invoice.status) == ([(True, "final", 10_000)], "paid")
+        row = story.transfer()
+        assert (row.txid, row.place, row.credit_reason, row.is_late) == (f"balance:{quote.receive_address.address}", 0, "exact", False)
+
+    def test_what_the_address_held_when_it_was_handed_out_is_no_payment(self, story: LiveStory, home: Node) -> None:
+        home.balances["0xlive0000"] = Balance(10**18, 4, home.head)
+        quote = story.quote(ETH)
+        until_the_lock_ends(story)
+        assert rows(story) == []
+        home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        story.now += timedelta(minutes=4, seconds=50)  # the end of the grace
+        story.blocks()
+        assert rows(story) == [(True, "seen", 10_000)]
+
+    def test_it_is_looked_at_once_a_day_while_the_invoice_is_open(self, story: LiveStory, home: Node) -> None:
+        address = place(story)
+        until_the_lock_ends(story)
+        story.now += timedelta(minutes=6)
+        story.look()
+        assert BalanceLook.objects.get().due_at == story.now + timedelta(days=1)
+        home.pay_inside(address, ETH, 10**15)
+        story.now += timedelta(hours=23)
+        story.blocks()
+        assert rows(story) == []
+        story.now += timedelta(hours=1)
+        story.blocks()
+        assert [(by_balance, status) for by_balance, status, _credit in rows(story)] == [(True, "seen")]
+
+    def test_a_part_more_before_it_is_final_is_one_recomputed_row(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        until_the_lock_ends(story)
+        half = quote.amount_units // 2
+        for _part in range(2):
+            home.pay_inside(quote.receive_address.address, ETH, half)
+            hints.say(story.invoice, txid="", now=story.now)
+            story.blocks()
+        assert rows(story) == [(True, "seen", 10_000)]
+        assert story.transfer().amount_units == 2 * half
+
+    def test_what_comes_after_a_final_one_is_a_row_of_its_own(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        until_the_lock_ends(story)
+        for _part in range(2):
+            home.pay_inside(quote.receive_address.address, ETH, quote.amount_units // 2)
+            hints.say(story.invoice, txid="", now=story.now)
+            story.blocks(3)
+        assert [(status, credit) for _by, status, credit in rows(story)] == [("final", 5_000), ("final", 5_000)]
+        assert (story.invoice.status, story.kinds().count("invoice.reopened")) == ("paid", 0)
+
+    def test_a_node_that_tells_no_balances_holds_up_nothing(self, story: LiveStory, home: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused(*_args: object) -> None:
+            raise RailUnreachable("no")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(PretendRail, "balances", refused)
+            quote = story.quote(ETH)
+            assert BalanceLook.objects.get().baseline_units is None
+            story.pay(quote=quote)
+            until_the_lock_ends(story)
+            story.blocks(3)
+        assert story.invoice.status == "paid"
+        story.look()  # now the baseline is taken, with what was paid in it
+        assert (BalanceLook.objects.get().received_units, len(story.transfers())) == (quote.amount_units, 1)
+
+    def test_a_reorg_takes_it_back(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        until_the_lock_ends(story)
+        home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        hints.say(story.invoice, txid="", now=story.now)
+        story.blocks(3)
+        assert story.invoice.status == "paid"
+        home.inner.clear()
+        home.reorg(3, now=story.now)
+        story.look()
+        assert ([status for _by, status, _credit in rows(story)], story.fresh().status) == (["dropped"], "open")
+
+
+class TestWhereBlocksAreNotRead:
+    @pytest.fixture(autouse=True)
+    def by_balances(self, home: Node, settings: Any) -> None:
+        settings.NETWORK_OVERRIDES = {"home": {"native": "balances"}}
+
+    def test_a_direct_payment_is_found_at_once_with_its_transaction(self, story: LiveStory, home: Node) -> None:
+        txid = story.pay(ETH)
+        story.blocks(3)
+        assert (rows(story), story.transfer().txid, story.invoice.status) == ([(False, "final", 10_000)], txid, "paid")
+
+    def test_one_whose_transaction_cannot_be_told_counts_by_its_balance(self, story: LiveStory, home: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused(*_args: object, **_named: object) -> None:
+            raise RailUnreachable("no")
+
+        monkeypatch.setattr(PretendRail, "native", refused)
+        story.pay(ETH)
+        story.blocks(3)
+        assert (rows(story), story.invoice.status) == ([(True, "final", 10_000)], "paid")
+
+    def test_without_a_live_quote_nobody_looks_at_every_pass(self, story: LiveStory, home: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+        place(story)
+        story.blocks()
+        story.now += timedelta(minutes=30)
+        story.blocks(2)
+        asked: list[object] = []
+
+        def balances(_rail: PretendRail, addresses: object) -> dict[str, Balance]:
+            asked.append(addresses)
+            return {}
+
+        monkeypatch.setattr(PretendRail, "balances", balances)
+        story.blocks(3)
+        assert asked == []
+
+
+class TestSweeping:
+    def test_the_merchant_sweeping_the_address_takes_no_credit_away(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        address = quote.receive_address.address
+        home.pay_inside(address, ETH, quote.amount_units)
+        until_the_lock_ends(story)
+        home.sweep(address)
+        story.blocks(3)
+        assert (rows(story), story.invoice.status) == ([(True, "final", 10_000)], "paid")
+        home.pay_inside(address, ETH, 10**15)
+        hints.say(story.invoice, txid="", now=story.now)
+        story.blocks(3)
+        assert [row.amount_units for row in story.transfers()] == [quote.amount_units, 10**15]
+
+    def test_a_direct_payment_that_is_swept_is_one_transfer(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        story.pay(quote=quote)
+        story.blocks(3)
+        home.sweep(quote.receive_address.address)
+        until_the_lock_ends(story)
+        story.blocks(2)
+        assert rows(story) == [(False, "final", 10_000)]
+
+
+class TestTheTransactionTurnsUp:
+    def paid_inside(self, story: LiveStory, units: int | None = None, *, final: bool = True) -> Transfer:
+        quote = story.quote(ETH)
+        until_the_lock_ends(story)
+        story.node.pay_inside(quote.receive_address.address, ETH, units or quote.amount_units)
+        hints.say(story.invoice, txid="", now=story.now)
+        story.blocks(3 if final else 1)
+        return story.transfer()
+
+    @pytest.mark.parametrize("final", [True, False])
+    def test_it_takes_the_row_over_with_its_credit(self, story: LiveStory, home: Node, final: bool) -> None:
+        row = self.paid_inside(story, final=final)
+        hints.say(story.invoice, txid=home.inner[0].txid, now=story.now)
+        story.look()
+        story.blocks(2)
+        found = story.transfer()
+        assert (found.pk, found.txid, found.place, found.credit_minor, found.status) == (row.pk, home.inner[0].txid, 10_000, 10_000, "final")
+        assert (story.invoice.status, story.kinds().count("payment.detected")) == ("paid", 1)
+        story.now += timedelta(days=2)
+        story.blocks()
+        assert len(story.transfers()) == 1
+
+    def test_a_smaller_one_takes_its_part_and_no_cent_is_lost(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        until_the_lock_ends(story)
+        third = quote.amount_units // 3
+        for part in (third, quote.amount_units - third):
+            home.pay_inside(quote.receive_address.address, ETH, part)
+        hints.say(story.invoice, txid="", now=story.now)
+        story.blocks(3)
+        assert (rows(story), story.invoice.status) == ([(True, "final", 10_000)], "paid")
+        hints.say(story.invoice, txid=home.inner[0].txid, now=story.now)
+        story.look()
+        assert [(row.txid == home.inner[0].txid, row.amount_units, row.status) for row in story.transfers()] == [
+            (False, quote.amount_units - third, "final"),
+            (True, third, "final"),
+        ]
+        assert (story.fresh().credited_minor, story.invoice.status) == (10_000, "paid")
+        hints.say(story.invoice, txid=home.inner[1].txid, now=story.now)
+        story.look()
+        assert [row.is_by_balance for row in story.transfers()] == [False, False]
+        assert (story.fresh().credited_minor, story.kinds().count("invoice.reopened")) == (10_000, 0)
+
+    def test_a_payment_in_a_later_block_is_new_money_and_takes_nothing_over(self, story: LiveStory, home: Node) -> None:
+        row = self.paid_inside(story)
+        home.pay(row.receive_address.address if row.receive_address else "", ETH, row.amount_units)
+        story.blocks(3)
+        assert [(found.is_by_balance, found.amount_units, found.status) for found in story.transfers()] == [
+            (True, row.amount_units, "final"),
+            (False, row.amount_units, "final"),
+        ]
+        story.now += timedelta(days=1)
+        story.blocks(3)
+        assert len(story.transfers()) == 2
+
+    def test_a_direct_one_that_a_lagging_scan_missed_is_one_transfer_in_the_end(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        until_the_lock_ends(story)
+        home.is_silent = True
+        txid = story.pay(quote=quote)
+        hints.say(story.invoice, txid="", now=story.now)
+        story.blocks()
+        assert rows(story) == [(True, "seen", 10_000)]
+        home.is_silent = False
+        story.blocks(2)
+        assert (rows(story), story.transfer().txid, story.invoice.status) == ([(False, "final", 10_000)], txid, "paid")
+
+
+class TestHints:
+    def test_a_transaction_id_finds_an_inner_payment_to_the_invoices_own_address(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        txid = home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        story.blocks()
+        assert rows(story) == []
+        hints.say(story.invoice, txid=f"  {txid.upper().replace('0X', '')} ", now=story.now)
+        story.blocks(3)
+        assert (rows(story), story.transfer().txid, story.invoice.status) == ([(False, "final", 10_000)], txid, "paid")
+
+    def test_somebody_elses_transaction_credits_nothing(self, story: LiveStory, home: Node) -> None:
+        other = LiveStory(story.invoice.merchant, home)
+        quote = other.quote(ETH)
+        story.quote(ETH)
+        txid = home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        hints.say(story.invoice, txid=txid, now=story.now)
+        story.blocks(3)
+        assert (story.transfers(), story.fresh().credited_minor) == ([], 0)
+
+    @pytest.mark.parametrize("text", ["hello", "0x12", "balance:0xlive0000", "0x" + "g" * 64])
+    def test_what_is_no_transaction_id_is_refused(self, story: LiveStory, text: str) -> None:
+        if text.endswith("g"):
+            text = text[:-1]
+        with pytest.raises(hints.CannotSay, match="no transaction id"):
+            hints.say(story.invoice, txid=text, now=story.now)
+
+    def test_twenty_are_enough_and_the_same_one_may_be_said_again(self, story: LiveStory) -> None:
+        for number in range(20):
+            hints.say(story.invoice, txid=f"0x{number:064x}", now=story.now)
+        hints.say(story.invoice, txid=f"0x{3:064x}", now=story.now)
+        with pytest.raises(hints.CannotSay, match="Write to Harbour & Pine"):
+            hints.say(story.invoice, txid=f"0x{20:064x}", now=story.now)
+        assert len({hint.txid for hint in hints.given(story.invoice)}) == 20
+
+    def test_it_wakes_the_watcher_for_its_network(
+        self, story: LiveStory, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: object
+    ) -> None:
+        story.quote(ETH)
+        woken: list[tuple[str, ...]] = []
+        monkeypatch.setattr(hints.haste, "wake", lambda *args: woken.append(args))
+        with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+            hints.say(story.invoice, txid="", now=story.now)
+        assert woken == [("payments.tasks.watch_network", HOME)]
+        assert BalanceLook.objects.get().due_at == story.now
+
+
+def test_a_token_quote_is_looked_after_too_and_the_sandbox_never(story: LiveStory) -> None:
+    story.quote()
+    look = BalanceLook.objects.get()
+    assert (look.network, look.baseline_units, look.due_at) == (HOME, 0, story.now + quotes.LOCK)
