@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from invoicing.models import Invoice, Status
 from invoicing.pdf.paper import number_of
 from invoicing.snapshot import Document, document
-from payments import quotes
-from payments.models import Quote, RecordedPayment
-from payments.slips import Asked, Received, asset_of
+from payments import hints, quotes
+from payments.models import Hint, Quote, RecordedPayment
+from payments.slips import Asked, Received, Said, asset_of, network_of
 
 
 class Stage(StrEnum):
@@ -43,6 +43,7 @@ SENTENCES = {
     Stage.VOID: _("This invoice is cancelled."),
     Stage.MISSED: _("This invoice was not sent in time."),
 }
+LOOKING = _("Looking for your payment.")
 ENDED = frozenset({Stage.PAID, Stage.VOID, Stage.MISSED})
 
 
@@ -56,6 +57,7 @@ class Situation:
     received: list[Received]
     recorded: list[RecordedPayment]  # by hand, and not reversed
     rest_minor: int  # what the payer is still asked for; 0 when what is on its way covers it
+    said: Said | None  # the payer says it paid, and no payment shows that yet
     now: datetime
 
     @property
@@ -65,7 +67,14 @@ class Situation:
 
     @property
     def sentence(self) -> Any:
-        return SENTENCES[self.stage]
+        return LOOKING if self.said and self.stage in (Stage.QUOTED, Stage.EXPIRED) else SENTENCES[self.stage]
+
+    @property
+    def wallet_call(self) -> str:
+        """What a wallet in the browser is asked for; empty once it was sent, so that it is not sent twice."""
+        if self.asked is None or (self.said and self.said.answers(self.asked.quote)):
+            return ""
+        return self.asked.wallet_call
 
     @property
     def receipt_number(self) -> str:
@@ -126,6 +135,7 @@ class Situation:
                 transfer.block_height,
             ]
         said += [(payment.pk, payment.amount_minor) for payment in self.recorded]
+        said += [self.said.hint.pk, self.said.hint.txid, self.said.hint.given_at.isoformat()] if self.said else []
         return f'"{hashlib.sha256(repr(said).encode()).hexdigest()[:32]}"'
 
 
@@ -139,7 +149,27 @@ def situation(invoice: Invoice, *, now: datetime, choosing: bool = False) -> Sit
     rest = invoice.due_minor if invoice.due_minor > invoice.tolerance_minor else 0
     stage, quote = _stage(invoice, received, latest=latest, rest=rest, choosing=choosing, now=now)
     asked = Asked(quote, asset_of(shown, quote.asset_id), shown, now) if quote else None
-    return Situation(stage, invoice, shown, asked, latest, received, recorded, rest, now)
+    said = None if stage in ENDED else _said(invoice, received, latest)
+    return Situation(stage, invoice, shown, asked, latest, received, recorded, rest, said, now)
+
+
+def _said(invoice: Invoice, received: Sequence[Received], latest: Quote | None) -> Said | None:
+    """The payer's last word, unless a payment has come that may be the one it meant. A transaction id is noted on every network
+    that it could be of: the one of the latest quote is shown."""
+    open_words = [hint for hint in hints.given(invoice) if not _is_answered(hint, received)]
+    if not open_words or latest is None:
+        return None
+    is_fixed, network = latest.receive_address.invoice_id is None, network_of(latest.asset_id)
+    said = [Said(hint, is_fixed) for hint in open_words]
+    return max(said, key=lambda one: (one.answers(latest), one.hint.given_at, one.hint.network == network))
+
+
+def _is_answered(hint: Hint, received: Sequence[Received]) -> bool:
+    """Networks spell the same transaction id with 0x or without."""
+    transfers = [row.transfer for row in received if not row.is_dropped]
+    if hint.txid:
+        return hint.txid.removeprefix("0x") in {transfer.txid.removeprefix("0x") for transfer in transfers}
+    return any(transfer.network == hint.network and transfer.first_seen_at >= hint.given_at for transfer in transfers)
 
 
 def _stage(

@@ -6,6 +6,7 @@ one that the invoice never listed (money that came unasked) is looked up in the 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +18,8 @@ from invoicing import money
 from invoicing.pdf.paper import rate_words
 from invoicing.snapshot import Document
 from merchants import assets, moments
-from payments.models import Quote, Transfer
-from payments.rails import rail_for
+from payments.models import BY_BALANCE, Hint, Quote, Transfer
+from payments.rails import Rail, rail_for
 
 MOST_SEGMENTS = 12
 
@@ -43,6 +44,20 @@ def usual_time(asset_id: str) -> str:
     """How long this network usually takes, to be read inside a sentence; empty when the catalogue dropped it."""
     found = assets.catalogue().networks.get(network_of(asset_id))
     return found.takes[:1].lower() + found.takes[1:] if found else ""
+
+
+def is_beta(asset_id: str) -> bool:
+    """Whether this network is new here, and says so."""
+    found = assets.catalogue().networks.get(network_of(asset_id))
+    return bool(found and found.beta)
+
+
+def _rail(network_id: str) -> Rail | None:
+    """None when the catalogue dropped the network."""
+    try:
+        return rail_for(network_id)
+    except LookupError:
+        return None
 
 
 def plain_units(units: int, decimals: int) -> str:
@@ -72,8 +87,9 @@ class Asked:
 
     @property
     def address_groups(self) -> list[str]:
-        """The address in fours, to be set apart by margin and copied without gaps."""
-        return [self.address[at : at + 4] for at in range(0, len(self.address), 4)]
+        """The address in fours, to be set apart by margin and copied without gaps; what is over joins the last four."""
+        fours = [self.address[at : at + 4] for at in range(0, len(self.address), 4)]
+        return fours if len(fours[-1]) == 4 or len(fours) == 1 else [*fours[:-2], "".join(fours[-2:])]
 
     @property
     def amount_to_copy(self) -> str:
@@ -91,19 +107,58 @@ class Asked:
             return moments.in_words(until, zone, self.document.invoice.language)
         return f"{moments.local(until, zone):%H:%M} {moments.zone_words(zone)}"
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the address is one for all payers, so that the exact amount tells whose payment it is."""
+        return self.quote.receive_address.invoice_id is None
+
+    @property
+    def is_beta(self) -> bool:
+        return is_beta(self.quote.asset_id)
+
+    @cached_property
+    def _served(self) -> tuple[assets.Asset, Rail] | None:
+        """None once the catalogue dropped the asset."""
+        try:
+            found = assets.asset(self.quote.asset_id)
+            return found, rail_for(found.network.id)
+        except LookupError:
+            return None
+
     @cached_property
     def uri(self) -> str:
         """What the QR code says: the network's payment link, or the bare address."""
-        try:
-            found = assets.asset(self.quote.asset_id)
-            return rail_for(found.network.id).payment_uri(found, address=self.address, units=self.quote.amount_units)
-        except LookupError:
+        if self._served is None:
             return self.address
+        asset, rail = self._served
+        return rail.payment_uri(asset, address=self.address, units=self.quote.amount_units)
 
     @property
     def wallet_link(self) -> str:
         """The payment link, where a wallet can be expected to open it; else empty."""
         return self.uri if ":" in self.uri and not self.document.is_test else ""
+
+    @property
+    def token_link(self) -> str:
+        """The link that some wallets read whole and others only in part; else empty."""
+        if self._served is None:
+            return ""
+        asset, rail = self._served
+        return rail.token_link(asset, address=self.address, units=self.quote.amount_units)
+
+    @cached_property
+    def wallet_call(self) -> str:
+        """What js/wallet.js asks a wallet in the browser for, as JSON; empty where there is nothing to ask."""
+        if self._served is None:
+            return ""
+        asset, rail = self._served
+        call = rail.wallet_call(asset, address=self.address, units=self.quote.amount_units)
+        return json.dumps(call) if call else ""
+
+    @property
+    def explorer_pattern(self) -> str:
+        """The explorer's page of a transaction that is not known yet: '…/tx/{txid}'."""
+        return self._served[1].explorer_tx("{txid}") if self._served else ""
 
     @property
     def qr(self) -> str:
@@ -159,7 +214,7 @@ class Received:
 
     @property
     def is_held(self) -> bool:
-        return self.transfer.is_held and not self.is_dropped
+        return self.transfer.is_held and not self.is_dropped and self.transfer.handled_at is None
 
     @property
     def asked(self) -> Quote | None:
@@ -169,10 +224,13 @@ class Received:
 
     @property
     def explorer(self) -> str:
-        try:
-            return rail_for(self.transfer.network).explorer_tx(self.transfer.txid)
-        except LookupError:
+        """Where to look at the transaction; at the address, when only its balance shows the money."""
+        rail = _rail(self.transfer.network)
+        if rail is None:
             return ""
+        if self.transfer.is_by_balance:
+            return rail.explorer_address(self.transfer.txid.removeprefix(BY_BALANCE))
+        return rail.explorer_tx(self.transfer.txid)
 
     @property
     def rate(self) -> str:
@@ -207,3 +265,33 @@ class Received:
     @property
     def so_far(self) -> str:
         return minutes(max(int((self.now - self.transfer.first_seen_at).total_seconds()), 0))
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the payer says it paid, before any payment shows."""
+
+    hint: Hint
+    is_fixed: bool  # it was sent to an address for all payers
+
+    @property
+    def network(self) -> str:
+        found = assets.catalogue().networks.get(self.hint.network)
+        return found.name if found else self.hint.network
+
+    @property
+    def txid(self) -> str:
+        return self.hint.txid
+
+    @property
+    def short_txid(self) -> str:
+        return f"{self.txid[:6]}…{self.txid[-4:]}"
+
+    @property
+    def explorer(self) -> str:
+        rail = _rail(self.hint.network)
+        return rail.explorer_tx(self.hint.txid) if rail and self.hint.txid else ""
+
+    def answers(self, quote: Quote) -> bool:
+        """Whether the transaction it names may be the one that `quote` asks for."""
+        return bool(self.hint.txid) and self.hint.network == network_of(quote.asset_id) and self.hint.given_at >= quote.created_at

@@ -1,4 +1,4 @@
-"""Checkout: the payer's own pages. GET shows; a quote, and money in the sandbox, come from a POST."""
+"""Checkout: the payer's own pages. GET shows; a quote, a word that it is paid, and money in the sandbox come from a POST."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -16,10 +17,10 @@ from invoicing.models import Status
 from invoicing.snapshot import document
 from invoicing.views.public import by_link, for_payers
 from merchants import clock
-from payments import quotes
+from payments import hints, quotes
 from payments.checkout import Situation, Stage, situation
 from payments.rails import sandbox
-from payments.slips import roughly
+from payments.slips import is_beta, roughly
 
 
 def _options(shown: Situation) -> list[dict[str, Any]]:
@@ -29,7 +30,8 @@ def _options(shown: Situation) -> list[dict[str, Any]]:
         frozen = shown.document.asset(option.asset.id)
         if frozen is not None:
             estimate = "" if option.estimate_units is None else roughly(option.estimate_units, option.asset.decimals, shown.invoice.language)
-            rows.append({"asset": frozen, "takes": option.asset.network.takes, "estimate": estimate, "unavailable": option.unavailable})
+            said = {"takes": option.asset.network.takes, "estimate": estimate, "unavailable": option.unavailable}
+            rows.append({"asset": frozen, "is_beta": is_beta(option.asset.id), **said})
     return rows
 
 
@@ -47,13 +49,15 @@ def _context(request: HttpRequest, public_id: str) -> dict[str, Any]:
     }
 
 
+def _with_options(context: dict[str, Any]) -> dict[str, Any]:
+    shown: Situation = context["situation"]
+    return context | {"options": _options(shown)} if shown.stage is Stage.CHOOSE else context
+
+
 @require_safe
 @for_payers
 def checkout(request: HttpRequest, public_id: str) -> HttpResponse:
-    context = _context(request, public_id)
-    if context["situation"].stage is Stage.CHOOSE:
-        context["options"] = _options(context["situation"])
-    return render(request, "payments/checkout.html", context)
+    return render(request, "payments/checkout.html", _with_options(_context(request, public_id)))
 
 
 @require_safe
@@ -65,9 +69,7 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
     unchanged = get_conditional_response(request, etag=shown.etag)
     if unchanged is not None:
         return unchanged
-    if shown.stage is Stage.CHOOSE:
-        context["options"] = _options(shown)
-    response = render(request, "payments/_status.html", context)
+    response = render(request, "payments/_status.html", _with_options(context))
     response["ETag"] = shown.etag
     return response
 
@@ -88,6 +90,22 @@ def quote(request: HttpRequest, public_id: str) -> HttpResponse:
         except quotes.CannotQuote as refusal:
             messages.error(request, str(refusal))
     return redirect("checkout", public_id)
+
+
+@require_POST
+@for_payers
+def sent(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The payer says that it paid, with a transaction id or without. It credits nothing."""
+    invoice = by_link(public_id)
+    txid = request.POST.get("txid", "").strip()
+    try:
+        hints.say(invoice, txid=txid, now=clock.now())
+    except hints.CannotSay as refusal:
+        if invoice.status == Status.OPEN:
+            wrong = {"sent_txid": txid, "sent_error": str(refusal)}
+            return render(request, "payments/checkout.html", _with_options(_context(request, public_id)) | wrong, status=422)
+        messages.info(request, str(refusal))
+    return redirect(f"{reverse('checkout', args=[public_id])}#said")
 
 
 @require_POST

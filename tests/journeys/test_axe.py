@@ -11,6 +11,9 @@ from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.businesses import World, side_by_side
+from tests.factories import PASSWORD, make_merchant, make_user
+from tests.payments.test_keys import NATIVE
+from tests.payments.test_wallets import MINE, fixed, hand_out, keyed
 from tests.test_walls import MAIL, PAGES
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -66,3 +69,60 @@ def test_axe_finds_nothing_on_any_page(browser: Browser, live_server: Any, world
     context.close()
     assert found == []
     assert looked >= {"stranger": 13, "viewer": 20}.get(who, 25)
+
+
+@pytest.mark.parametrize(("scheme", "screen"), [("light", NARROW), ("dark", WIDE)], ids=["light-narrow", "dark-wide"])
+def test_axe_finds_nothing_where_a_wallet_is_connected(browser: Browser, live_server: Any, scheme: Any, screen: Any) -> None:
+    """Only a business that takes real money has these pages."""
+    owner = make_user(password=PASSWORD)
+    shop = make_merchant(owner, is_test=False, accepted_assets=[])
+    wallet = keyed(shop)
+    hand_out(wallet, 16)
+    fixed(shop, "ltc1qjmxnz78nmc8nq77wuxh25n2es7rzm5c2rkk4wh", "litecoin")
+    context = browser.new_context(color_scheme=scheme, viewport=screen, reduced_motion="reduce")
+    page = context.new_page()
+    here = f"{live_server.url}/m/harbour-pine/wallets/"
+    found: list[str] = []
+
+    def look(name: str) -> None:
+        for rule in Axe().run(page).response["violations"]:
+            found.extend(f"{name}: {rule['id']} at {node['target']}" for node in rule["nodes"])
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if too_wide > 0:
+            found.append(f"{name}: {too_wide}px wider than the screen")
+
+    def press(word: str) -> None:
+        page.get_by_role("button", name=word).click()
+        page.wait_for_load_state()
+
+    page.goto(f"{here}connect/evm/")
+    page.fill("[name=login]", owner.email)
+    page.fill("[name=password]", PASSWORD)
+    page.click("[type=submit]")
+    page.wait_for_load_state()
+    if page.locator("[name=password]").count():  # and once more
+        page.fill("[name=password]", PASSWORD)
+        page.click("[type=submit]")
+        page.wait_for_load_state()
+    look("an address")
+    press("Go on to the check")
+    look("an address, wrong")
+    page.fill("[name=address]", MINE)
+    press("Go on to the check")
+    press("Connect wallet")
+    look("an address, to be checked")
+    page.goto(f"{here}connect/bitcoin/")
+    look("a key")
+    page.fill("[name=key]", NATIVE)
+    press("Go on to the check")
+    page.click("text=They differ")
+    page.click("text=Show more")
+    press("Connect wallet")
+    look("a key, to be checked")
+    for path in ("", "connect/", f"{wallet.pk}/", f"{wallet.pk}/retire/", f"{wallet.pk}/rename/"):
+        page.goto(here + path)
+        look(path or "the list")
+    page.goto(f"{live_server.url}/m/harbour-pine/settings/tokens/")
+    look("tokens")
+    context.close()
+    assert found == []

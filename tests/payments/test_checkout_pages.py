@@ -437,11 +437,11 @@ def test_another_merchants_invoice_is_not_on_the_page(story: Story, now: datetim
 
 
 @pytest.mark.parametrize("payments", [1, 3])
-def test_a_poll_asks_the_database_five_times_however_much_was_paid(story: Story, payments: int, django_assert_num_queries: Any) -> None:
+def test_a_poll_asks_the_database_six_times_however_much_was_paid(story: Story, payments: int, django_assert_num_queries: Any) -> None:
     quote = story.quote()
     for _payment in range(payments):
         story.pay(units=10_000_000, quote=quote)
     story.look()
     story.quote()
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert page(story, "checkout_status").status_code == 200
