@@ -42,7 +42,7 @@ check: $(VENV)/.installed-dev
 	  EMAIL_URL=smtp+tls://user:password@mail.example.com:587 MAIL_FROM='Quittance <invoices@example.com>' \
 	  $(PYTHON) manage.py check --deploy --fail-level WARNING
 
-bench: $(VENV)/.installed-dev tests/chains/node_modules
+bench: $(VENV)/.installed-dev tests/chains/node_modules static
 	@env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m tests.bench
 
 # Pin every requirement, with hashes, for every platform.

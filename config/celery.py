@@ -22,8 +22,11 @@ BEAT = {
     "invoicing.tasks.purge_pending_uploads": (3600, "issue"),
     "invoicing.tasks.purge_bundles": (3600, "issue"),
     "payments.tasks.mine_sandbox": (1, "chain"),
-    "payments.tasks.watch_networks": (2, "chain"),
+    "payments.tasks.watch_networks": (2, "watch"),  # a hundred PDFs to be made hold up no payment
+    "payments.tasks.look_networks_over": (900, "watch"),
     "payments.tasks.expire_quotes": (10, "chain"),
+    "payments.tasks.free_amounts": (3600, "chain"),
+    "payments.tasks.refresh_rates": (60, "watch"),
     "notifications.tasks.fan_out": (3, "issue"),
     "notifications.tasks.send_email": (3, "email"),
     "notifications.tasks.send_webhooks": (3, "webhook"),
@@ -32,9 +35,12 @@ BEAT = {
 }
 
 app.conf.task_routes = {task: {"queue": queue} for task, (_every, queue) in BEAT.items()} | {
-    task: {"queue": "pdf"} for task in ("invoicing.tasks.make_pdf", "invoicing.tasks.make_bundle")
+    "invoicing.tasks.make_pdf": {"queue": "pdf"},
+    "invoicing.tasks.make_bundle": {"queue": "pdf"},
+    "payments.tasks.watch_network": {"queue": "watch"},
 }
 app.conf.beat_schedule = {
     task: {"task": task, "schedule": every, "options": {"expires": max(every, 2), "queue": queue}} for task, (every, queue) in BEAT.items()
 }
-QUEUES = sorted({queue for _every, queue in BEAT.values()})
+QUEUES = sorted({queue for _every, queue in BEAT.values()} - {"watch"})
+WATCH = "watch"  # asks other machines and waits for them: a worker of its own, with threads

@@ -52,7 +52,9 @@ env = environ.Env()
 def _refuse_misspelt(names: list[str], where: str) -> None:
     for name in names:
         if name.startswith("NETWORK_") and not OF_A_NETWORK.match(name):
-            raise ImproperlyConfigured(f"{name} {where} is not a setting of Quittance. A network has NETWORK_<KEY>_URLS, _ENABLED and _CONFIRMATIONS.")
+            raise ImproperlyConfigured(
+                f"{name} {where} is not a setting of Quittance. A network has NETWORK_<KEY>_URLS, _ENABLED and _CONFIRMATIONS."
+            )
         near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.86)
         if near and name not in KNOWN:
             raise ImproperlyConfigured(f"{name} {where} is not a setting of Quittance. Did you mean {near[0]}? The list is in .env.example.")

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from merchants import clock, heartbeats
 from notifications.models import Attempt, Channel
+from payments import cursors
 
 QUIET_TOO_LONG = timedelta(seconds=45)  # four heartbeats and a half
 MAIL_WINDOW = timedelta(hours=24)
@@ -59,7 +60,14 @@ def status(request: HttpRequest) -> HttpResponse:
         refusal = JsonResponse({"detail": "Sign in as an operator, or send STATUS_TOKEN as a bearer token."}, status=401)
         refusal["WWW-Authenticate"] = "Bearer"
         return refusal
-    parts = {"database": database(), "broker": broker(), "worker": _heartbeat("worker"), "beat": _heartbeat("beat"), "mail": mail()}
+    parts = {
+        "database": database(),
+        "broker": broker(),
+        "worker": _heartbeat("worker"),
+        "beat": _heartbeat("beat"),
+        "mail": mail(),
+        "networks": networks(),
+    }
     well = all(part.ok for part in parts.values())
     return JsonResponse({"ok": well, **{name: part.shown() for name, part in parts.items()}}, status=200 if well else 503)
 
@@ -121,6 +129,36 @@ def _mail() -> Part:
     if last is not None and not last.succeeded:
         return Part(False, sent, f"The last mail could not be sent: {_first_line(last.answer)}", more)
     return Part(True, sent, "" if last else "No mail has been sent yet.", more)
+
+
+def networks() -> Part:
+    """The networks that some wallet receives on: well when each was read lately, and to its head."""
+    try:
+        states = [state for state in cursors.states(clock.now()) if state.is_used]
+    except Error as error:
+        return Part(False, None, f"The database cannot be reached: {_first_line(error)}")
+    ill = [state.network.name for state in states if not state.is_well]
+    seen = [state.read_at for state in states if state.read_at]
+    return Part(
+        not ill, max(seen, default=None), f"Not read to the head: {', '.join(ill)}." if ill else "", {"each": [_told(state) for state in states]}
+    )
+
+
+def _told(state: cursors.NetworkState) -> dict[str, Any]:
+    return {
+        "network": state.network.id,
+        "name": state.network.name,
+        "ok": state.is_well,
+        "chain": state.chain,
+        "height": state.height,
+        "head": state.head,
+        "behind": state.behind,
+        "read_at": state.read_at.isoformat(timespec="seconds").replace("+00:00", "Z") if state.read_at else None,
+        "source": state.source,
+        "failures": state.failures,
+        "error": state.error,
+        "remarks": list(state.remarks),
+    }
 
 
 def _first_line(said: object) -> str:

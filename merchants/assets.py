@@ -139,7 +139,7 @@ def parse(text: str, overrides: Mapping[str, Mapping[str, Any]] | None = None) -
                 raise ValueError(f"{asset.id} is listed twice")
             assets[asset.id] = asset
     if overrides:
-        raise ValueError(f"There is no network {', '.join(sorted(overrides))} in the catalogue; the environment names it.")
+        raise ValueError(f"the environment sets {', '.join(sorted(overrides))}, and no network has that key")
     return Catalogue(networks, assets, tuple(data["currencies"]))
 
 
@@ -148,8 +148,9 @@ def _network(row: dict[str, Any], overrides: dict[str, Mapping[str, Any]]) -> Ne
     row["urls"] = tuple(row.get("urls", ()))
     row["larger"] = tuple((usd, count) for usd, count in row.get("larger", ()))
     network = Network(**row)
-    if max([network.confirmations, *(count for _usd, count in network.larger)]) > network.reorg_depth:
-        raise ValueError(f"{network.name}: reorg_depth must be at least the confirmations asked for")
+    most = max([network.confirmations, *(count for _usd, count in network.larger)])
+    if most > network.reorg_depth:
+        raise ValueError(f"{network.name}: reorg_depth is {network.reorg_depth}, less than the {most} confirmations asked for")
     return network
 
 

@@ -19,9 +19,10 @@ TRIES = 5
 
 
 def found(*, name: str, email: str, user: User, now: datetime, time_zone: str = "UTC") -> Merchant:
-    """Found a merchant with `user` as its owner, accepting every asset it may.
+    """Found a merchant with `user` as its owner.
 
-    A test merchant where the installation makes those (the demo), and test for ever. `email` is where payers
+    A test merchant where the installation makes those (the demo), and test for ever: it accepts every asset it may. Others
+    accept what they connect a wallet for. `email` is where payers
     answer; `time_zone` is an IANA name.
     """
     is_test = _new_ones_are_test()
@@ -30,7 +31,7 @@ def found(*, name: str, email: str, user: User, now: datetime, time_zone: str = 
             # The name may be taken between the look and the write: then a savepoint gives way and we look again.
             with transaction.atomic():
                 merchant = Merchant(slug=_free_slug(name), name=name, email=email, time_zone=time_zone, is_test=is_test)
-                merchant.accepted_assets = [asset.id for asset in assets.usable_by(merchant)]
+                merchant.accepted_assets = [asset.id for asset in assets.usable_by(merchant)] if is_test else []
                 merchant.save()
                 Membership.objects.create(user=user, merchant=merchant, role=Role.OWNER)
                 facts = {"name": name, "email": email, "test": is_test}

@@ -16,6 +16,7 @@ merchant_patterns = [
     path("settings/invoices/", settings.invoices, name="settings_invoices"),
     path("settings/invoices/late/", settings.late_policy, name="settings_late_policy"),
     path("settings/tokens/", settings.tokens, name="settings_tokens"),
+    path("settings/tokens/prices/", settings.prices, name="settings_prices"),
     path("settings/team/", team.team, name="settings_team"),
     path("settings/team/invite/", team.invite, name="team_invite"),
     path("settings/team/invitations/<int:pk>/again/", team.invite_again, name="invitation_again"),

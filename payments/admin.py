@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from invoicing import money
 from merchants import assets, clock
 from merchants.operators import OperatorAdmin
-from payments.models import Cursor, Quote, ReceiveAddress, SandboxBlock, SandboxTransaction, Transfer, Wallet
+from payments import inspecting, rates
+from payments.models import Cursor, Price, Quote, ReceiveAddress, SandboxBlock, SandboxTransaction, Transfer, Wallet
 from payments.rails import sandbox
 
 
@@ -91,11 +92,53 @@ class TransferAdmin(OperatorAdmin):
 
 @admin.register(Cursor)
 class CursorAdmin(OperatorAdmin):
-    list_display = ("network", "height", "head_height", "read_at", "source", "failures", "leased_until", "error")
+    """The networks: how far each is read, from where, and what was wrong when it was last looked over."""
+
+    list_display = ("name", "height", "behind", "source", "chain", "read_at", "failures", "trouble", "checked_at")
+    actions = ("look_over",)
     fields = (
-        *("network", "height", "head_height", "head_at", "behind_since", "source", "read_at", "failures", "retry_at"),
-        *("blocks", "lease", "leased_until", "error"),
+        *("network", "chain", "source", "height", "head_height", "head_at", "behind_since", "read_at", "failures", "retry_at", "error"),
+        *("checked_at", "remarks", "blocks", "lease", "leased_until"),
     )
+
+    @admin.display(description=_("network"), ordering="network")
+    def name(self, cursor: Cursor) -> str:
+        found = assets.catalogue().networks.get(cursor.network)
+        return found.name if found else cursor.network
+
+    @admin.display(description=_("blocks behind"))
+    def behind(self, cursor: Cursor) -> int | None:
+        return None if cursor.head_height is None or cursor.height < 0 else max(cursor.head_height - cursor.height, 0)
+
+    @admin.display(description=_("trouble"))
+    def trouble(self, cursor: Cursor) -> str:
+        return " ".join([cursor.error, *cursor.remarks]).strip()
+
+    @admin.action(description=_("Ask the nodes of the chosen networks now"))
+    def look_over(self, request: HttpRequest, chosen: QuerySet[Cursor]) -> None:
+        networks = [found for name in chosen.values_list("network", flat=True) if (found := assets.catalogue().networks.get(name))]
+        for network, told in inspecting.look_over(networks, now=clock.now()):
+            wrong = told if isinstance(told, str) else " ".join(told.remarks)
+            words = wrong or gettext("every node answers, and every token is what the catalogue says.")
+            self.message_user(request, f"{network.name}: {words}", messages.WARNING if wrong else messages.SUCCESS)
+
+
+@admin.register(Price)
+class PriceAdmin(OperatorAdmin):
+    list_display = ("name", "currency", "value", "source", "at", "refused")
+    list_filter = (("refused", admin.EmptyFieldListFilter), "name", "currency")
+    search_fields = ("=name", "=currency")
+    ordering = ("name", "currency")
+    actions = ("forget",)
+    fields = ("name", "currency", "value", "source", "at", "refused")
+
+    @admin.action(description=_("Forget this last good price, so that one source alone is believed again"))
+    def forget(self, request: HttpRequest, chosen: QuerySet[Price]) -> None:
+        for price in chosen.order_by("name", "currency"):
+            self.log_change(request, price, gettext("The last good price was forgotten."))
+            rates.forget(price)
+            names = {"name": price.name, "currency": price.currency}
+            self.message_user(request, gettext("The last price of %(name)s in %(currency)s is forgotten.") % names, messages.SUCCESS)
 
 
 @admin.register(SandboxBlock)

@@ -20,7 +20,7 @@ from merchants import moments, secrets, team
 from merchants.models import Event, Invitation, Logo, Membership, Merchant, NumberSegment, User
 from notifications.models import Delivery, Endpoint
 from payments import quotes, recorded
-from payments.models import RecordedPayment, Transfer
+from payments.models import ReceiveAddress, RecordedPayment, Transfer
 from tests.factories import PASSWORD, add_member, make_draft, make_merchant, make_schedule, make_user, publish, start
 
 USDT = "sandbox:harbour/token:usdt"
@@ -50,6 +50,7 @@ class Business:
     endpoint: Endpoint
     webhook: Delivery
     held: Transfer
+    unassigned: Transfer  # at an address of no invoice
     recorded: RecordedPayment  # a part of the open invoice
     payer: Payer  # of every invoice
     item: Item
@@ -129,6 +130,7 @@ def business(owner: User, *, slug: str, name: str, email: str, payer: str, title
         file=attach(merchant, opened, file),
         pending=attach(merchant, None, file),
         held=held(opened, f"tx-{slug}"),
+        unassigned=unassigned(opened, f"loose-{slug}"),
         recorded=recorded.record(
             opened, way="cash", amount_minor=1_000, paid_at=now, note=f"In an envelope, from {payer}", form_key=slug, by=owner, now=now
         ),
@@ -184,6 +186,15 @@ def held(invoice: Invoice, txid: str) -> Transfer:
         is_late=True,
         is_held=True,
     )
+
+
+def unassigned(like: Invoice, txid: str) -> Transfer:
+    """Money at a fixed address, for the amount that a quote of `like` asked for."""
+    now = timezone.now()
+    wallet, quote = like.addresses.get().wallet, like.quotes.get()
+    place = ReceiveAddress.objects.create(wallet=wallet, family=wallet.family, address=f"fixed-{txid}", created_at=now)
+    columns = {"network": "sandbox:harbour", "txid": txid, "place": 0, "receive_address": place, "confirmations_needed": 3}
+    return Transfer.objects.create(**columns, asset_id=USDT, amount_units=quote.amount_units, first_seen_at=now)
 
 
 @dataclass

@@ -67,7 +67,7 @@ def test_borders_of_fields_and_bars_of_charts_are_seen(scheme, mark, ground):
 def test_white_is_read_on_the_button_that_destroys_and_on_the_discs_of_tokens():
     components = (ROOT / "static" / "css" / "components.css").read_text()
     discs = dict(re.findall(r"\.disc--(\w+) \{ background: (#[0-9A-F]{6}); \}", components))
-    assert set(discs) == {"usdt", "usdc", "eth", "btc", "ltc"}
+    assert set(discs) == {"usdt", "usdc", "eth", "btc", "ltc", "pol", "bnb", "dai"}
     grounds = [*discs.values(), *(scheme[name] for scheme in SCHEMES.values() for name in ("red-fill", "red-fill-hover"))]
     assert [ground for ground in grounds if branding.contrast("#FFFFFF", ground) < 4.5] == []
 

@@ -11,7 +11,7 @@ import contextlib
 import copy
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -104,6 +104,15 @@ def opened(of: Business) -> int:
     return of.open.pk
 
 
+def wallet(of: Business) -> int:
+    return of.merchant.wallets.get().pk
+
+
+def of_family(page: Page) -> Page:
+    """A page whose other part is no row of anybody's, but a family of networks."""
+    return replace(page, has_ids=False, args=lambda of: [of.slug, "evm"])
+
+
 REAUTH = "/accounts/reauthenticate/"
 PAGES: dict[str, Page] = {
     # the front door
@@ -148,6 +157,10 @@ PAGES: dict[str, Page] = {
     ),
     "upload_remove": members(lambda of: of.pending.public_id, right="write", method="POST", ok=204),
     "transfer_decide": members(lambda of: of.held.pk, right="money"),
+    "unassigned": members(right="see"),
+    "unassigned_decide": members(
+        lambda of: of.unassigned.pk, right="money", method="POST", ok=302, data=lambda _of: {"act": "handle", "note": "Sent back on Monday"}
+    ),
     "payment_record": members(
         opened,
         right="money",
@@ -157,6 +170,17 @@ PAGES: dict[str, Page] = {
     ),
     "payment_reverse": members(opened, lambda of: of.recorded.pk, right="money", method="POST", ok=302),
     "payments_csv": members(right="see"),
+    # these are test businesses: they connect nothing (tests/payments/test_wallet_pages.py has those that do)
+    "wallets": members(right="see"),
+    "wallet": members(wallet, right="see"),
+    "wallet_addresses": members(wallet, right="see"),
+    "wallet_rename": members(wallet, right="own", method="POST", ok=302, data=lambda _of: {"name": "Play money"}),
+    "wallet_retire": members(wallet, right="own", method="POST", ok=302, fresh=True),
+    "wallet_choose": members(right="own", ok=302),
+    "wallet_family": of_family(members(right="own", ok=302, fresh=True)),
+    "wallet_check": of_family(
+        members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"address": "0x" + "ab" * 20, "is_mine": "1"})
+    ),
     "schedules": members(right="see"),
     "schedule_new": members(right="write"),
     "schedule": members(recurring, right="see"),
@@ -182,6 +206,7 @@ PAGES: dict[str, Page] = {
     "settings_numbers": members(right="profile"),
     "settings_numbers_begin": members(right="profile", method="POST", ok=302, data=lambda _of: {"prefix": "HP-", "first": "500"}),
     "settings_tokens": members(right="profile"),
+    "settings_prices": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"stable": "par", "spread": "1.25"}),
     "settings_team": members(right="see"),
     "team_invite": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"email": "rui@harbourpine.example", "role": "viewer"}),
     "invitation_again": members(lambda of: of.invitation.pk, right="own", method="POST", ok=302, fresh=True),
@@ -221,6 +246,7 @@ PAGES: dict[str, Page] = {
     "public_brand": payers(),
     "checkout": payers(),
     "checkout_quote": payers(method="POST", ok=302, data=lambda _of: {"asset": USDT}),
+    "checkout_sent": payers(method="POST", ok=302, data=lambda _of: {"txid": "ab" * 32}),
     "checkout_status": payers(),
     "checkout_sandbox": payers(method="POST", ok=302, data=lambda _of: {"act": "exact"}),
     # an invitation: whoever has the link sees it; only the one it is for can accept it

@@ -34,6 +34,7 @@ ROOMS = (
     Room("invoices", _("Invoices"), "file-text", "see"),
     Room("schedules", _("Recurring"), "repeat", "see"),
     Room("payers", _("Payers"), "users", "see"),
+    Room("wallets", _("Wallets"), "wallet", "see"),
     Room("developers", _("Developers"), "code", "see"),
     Room("settings", _("Settings"), "settings", "profile", otherwise="settings_team"),
 )

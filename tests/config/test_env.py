@@ -20,6 +20,7 @@ WHOLE = {
     "EMAIL_URL": "smtp+tls://user:password@mail.example.com:587",
     "MAIL_FROM": "Quittance <invoices@example.com>",
 }
+EXAMPLES = ["NETWORK_ETHEREUM_URLS", "NETWORK_BITCOIN_URLS", "NETWORK_TRON_ENABLED", "NETWORK_POLYGON_CONFIRMATIONS"]
 START = "import django, django.conf; django.setup(); print('started', django.conf.settings.ALLOWED_HOSTS)"
 
 
@@ -87,6 +88,40 @@ def test_a_misspelt_name_in_the_environment_stops_the_demo_too(tmp_path, misspel
     assert (code, said) == (1, f"{misspelt} in the environment is not a setting of Quittance. Did you mean {meant}? The list is in .env.example.")
 
 
+def test_a_network_is_set_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("NETWORK_ETHEREUM_URLS", "http://127.0.0.1:8545, http://127.0.0.1:8546")
+    monkeypatch.setenv("NETWORK_TRON_ENABLED", "True")
+    monkeypatch.setenv("NETWORK_POLYGON_CONFIRMATIONS", "128")
+    assert env.network_overrides() == {
+        "ethereum": {"urls": ["http://127.0.0.1:8545", "http://127.0.0.1:8546"]},
+        "tron": {"enabled": True},
+        "polygon": {"confirmations": 128, "larger": []},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        (
+            "NETWORK_ETHEREUM_URL",
+            "http://127.0.0.1:8545",
+            "NETWORK_ETHEREUM_URL in the environment is not a setting of Quittance. A network has NETWORK_<KEY>_URLS, _ENABLED and _CONFIRMATIONS.",
+        ),
+        ("NETWORK_TRON_ENABLED", "yes", "NETWORK_TRON_ENABLED is 'yes'; see docs/networks.md for what it takes."),
+        ("NETWORK_BITCOIN_CONFIRMATIONS", "many", "NETWORK_BITCOIN_CONFIRMATIONS is 'many'; see docs/networks.md for what it takes."),
+        ("NETWORK_ETHERIUM_ENABLED", "true", "The catalogue of networks cannot be used: the environment sets etherium, and no network has that key."),
+        (
+            "NETWORK_BITCOIN_CONFIRMATIONS",
+            "9",
+            "The catalogue of networks cannot be used: Bitcoin: reorg_depth is 8, less than the 9 confirmations asked for.",
+        ),
+        ("NETWORKS_FILE", "/nowhere.toml", "The catalogue of networks cannot be used: [Errno 2] No such file or directory: '/nowhere.toml'."),
+    ],
+)
+def test_a_network_that_cannot_be_set_so_stops_the_start(tmp_path, name, value, sentence):
+    assert start(tmp_path, settings="config.settings.demo", **{name: value}) == (1, sentence)
+
+
 def test_the_environment_s_other_names_are_nobody_s_business(tmp_path):
     code, _said = start(tmp_path, settings="config.settings.demo", EDITOR="vi", DATABASE_DSN="x", VIRTUAL_ENV="/x")
     assert code == 0
@@ -128,12 +163,14 @@ class TestTheFile:
 class TestTheExample:
     def test_it_lists_every_setting_in_the_order_of_the_code(self):
         listed = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-        assert tuple(listed) == KNOWN
+        assert tuple(name for name in listed if not env.OF_A_NETWORK.match(name)) == KNOWN
+        assert [name for name in listed if env.OF_A_NETWORK.match(name)] == EXAMPLES
 
     def test_every_setting_has_a_line_of_explanation(self):
         lines = (ROOT / ".env.example").read_text().splitlines()
         settings = [number for number, line in enumerate(lines) if re.match(r"#?[A-Z_]+=", line)]
-        assert [lines[number] for number in settings if not lines[number - 1].startswith("# ")] == []
+        without = [number for number in settings if not lines[number - 1].startswith("# ")]
+        assert [lines[number].lstrip("#").partition("=")[0] for number in without] == EXAMPLES[1:]  # those share one
 
     def test_every_name_that_the_code_reads_is_known(self):
         read = set()

@@ -9,10 +9,14 @@ from django.test import Client
 from redis.exceptions import ConnectionError as BrokerAway
 
 from config import health
-from merchants import events, heartbeats
+from merchants import assets, events, heartbeats
 from merchants.tasks import heartbeat
 from notifications.models import Attempt, Channel, Delivery
+from payments import addresses, watcher
+from payments.models import Cursor
+from payments.rails import sandbox
 from tests.factories import NOW, make_user
+from tests.payments.money import USDT
 
 pytestmark = pytest.mark.django_db
 
@@ -108,8 +112,10 @@ def status(settings):
 class TestTheParts:
     def test_each_part_says_whether_it_is_well_and_when_it_was_seen(self, status):
         said = status().json()
-        assert list(said) == ["ok", "database", "broker", "worker", "beat", "mail"]
-        assert {frozenset(part) for name, part in said.items() if name not in ("ok", "mail")} == {frozenset({"ok", "last_seen", "detail"})}
+        assert list(said) == ["ok", "database", "broker", "worker", "beat", "mail", "networks"]
+        assert {frozenset(part) for name, part in said.items() if name not in ("ok", "mail", "networks")} == {
+            frozenset({"ok", "last_seen", "detail"})
+        }
 
     def test_one_part_that_is_not_well_is_a_503(self, status):
         answer = status()
@@ -176,3 +182,74 @@ class TestMail:
         an_attempt(merchant)
         an_attempt(merchant, at=NOW + timedelta(hours=1), succeeded=False, permanent=True, answer="550 No such user")
         assert health.mail() == health.Part(True, NOW, "", {"last_attempt": "2026-11-17T10:00:00Z", "failures_in_24_hours": 1})
+
+
+class TestNetworks:
+    """What the watcher wrote down; no node is asked. tests/payments/test_inspecting.py has the same on real nodes."""
+
+    NOW_TOLD = "2026-11-17T10:00:00Z"
+
+    @pytest.fixture(autouse=True)
+    def at_ten(self, time_machine):
+        time_machine.move_to(NOW, tick=False)
+
+    def a_wallet(self, merchant):
+        """The sandbox's, which is read from now on."""
+        return addresses.wallet_for(merchant, assets.asset(USDT))
+
+    def told(self, **columns):
+        (found,) = health.networks().more["each"]
+        return {name: found[name] for name in columns}
+
+    def test_those_that_no_wallet_receives_on_are_left_out(self):
+        Cursor.objects.create(network="sandbox:harbour", error="It does not matter.")
+        assert health.networks() == health.Part(True, None, "", {"each": []})
+
+    def test_one_that_was_never_read_is_not_well(self, merchant):
+        self.a_wallet(merchant)
+        never = {"network": "sandbox:harbour", "name": "Sandbox", "ok": False, "chain": "", "source": "", "error": ""}
+        never |= {"behind": 0, "failures": 0, "remarks": [], "height": None, "head": None, "read_at": None}
+        assert health.networks() == health.Part(False, None, "Not read to the head: Sandbox.", {"each": [never]})
+
+    def test_one_that_is_read_to_its_head_is_well(self, merchant):
+        self.a_wallet(merchant)
+        sandbox.mine(now=NOW)
+        watcher.read("sandbox:harbour", now=NOW)
+        found = health.networks()
+        assert (found.ok, found.last_seen, found.detail) == (True, NOW, "")
+        well = {"ok": True, "height": 0, "head": 0, "behind": 0, "read_at": self.NOW_TOLD, "error": ""}
+        assert self.told(**well) == well
+
+    def test_one_that_is_behind_is_not_well_and_says_by_how_much(self, merchant):
+        self.a_wallet(merchant)
+        behind = {"height": 4_000, "head_height": 4_321, "read_at": NOW, "behind_since": NOW - timedelta(minutes=3)}
+        Cursor.objects.create(network="sandbox:harbour", **behind)
+        wanted = {"ok": False, "height": 4_000, "head": 4_321, "behind": 321}
+        assert (health.networks().ok, self.told(**wanted)) == (False, wanted)
+
+    def test_one_that_has_failed_says_how_often_and_why(self, merchant):
+        self.a_wallet(merchant)
+        failed = {"failures": 7, "error": "node.example did not answer in time.", "source": "node.example", "remarks": ["node.example is away."]}
+        Cursor.objects.create(network="sandbox:harbour", read_at=NOW - timedelta(minutes=9), **failed)
+        wanted = {"ok": False, "read_at": "2026-11-17T09:51:00Z", **failed}
+        assert (health.networks().detail, self.told(**wanted)) == ("Not read to the head: Sandbox.", wanted)
+
+    def test_a_minute_and_its_own_interval_of_silence_are_too_many(self, merchant):
+        self.a_wallet(merchant)
+        Cursor.objects.create(network="sandbox:harbour", read_at=NOW - timedelta(seconds=61))
+        assert health.networks().ok is True
+        Cursor.objects.update(read_at=NOW - timedelta(seconds=62))
+        assert health.networks().ok is False
+
+    def test_remarks_alone_make_nothing_unwell(self, merchant):
+        """The money is read all the same; `manage.py networks` is where they end with 1."""
+        self.a_wallet(merchant)
+        Cursor.objects.create(network="sandbox:harbour", read_at=NOW, remarks=["A second node is away."])
+        assert (health.networks().ok, self.told(remarks=())) == (True, {"remarks": ["A second node is away."]})
+
+    def test_a_database_that_is_away_is_told_in_one_line(self, monkeypatch):
+        def away(_now):
+            raise OperationalError("connection refused\nIs the server running?")
+
+        monkeypatch.setattr(health.cursors, "states", away)
+        assert health.networks() == health.Part(False, None, "The database cannot be reached: connection refused")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config import broker, run
-from config.celery import QUEUES
+from config.celery import BEAT, QUEUES, WATCH
 from config.env import ROOT
 from tests.stack import Stack, free_port
 
@@ -54,6 +54,13 @@ class TestTheBroker:
 def test_the_worker_listens_to_every_queue_of_the_beat_table(tmp_path):
     line = run.programs(8000, tmp_path)["worker"]
     assert line[line.index("--queues") + 1] == ",".join(QUEUES) == "chain,email,issue,pdf,webhook"
+    assert {queue for _every, queue in BEAT.values()} == {*QUEUES, WATCH}
+
+
+def test_what_asks_other_machines_has_a_worker_of_its_own(tmp_path):
+    line = run.programs(8000, tmp_path)["watcher"]
+    assert line[line.index("--queues") + 1] == WATCH == "watch"
+    assert line[line.index("--pool") + 1] == "threads"
 
 
 def test_a_folder_that_another_one_runs_on_is_refused(tmp_path):

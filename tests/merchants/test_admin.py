@@ -17,7 +17,7 @@ from merchants import secrets, team
 from merchants.models import Event, Membership, Merchant, User
 from notifications.models import Attempt, Delivery, Endpoint
 from payments import quotes
-from payments.models import Cursor, Quote, ReceiveAddress, SandboxBlock, SandboxTransaction, Transfer, Wallet
+from payments.models import Cursor, Price, Quote, ReceiveAddress, SandboxBlock, SandboxTransaction, Transfer, Wallet
 from payments.rails import sandbox
 from tests.factories import NOW, PASSWORD, make_draft, make_merchant, make_user, publish
 
@@ -88,6 +88,7 @@ def one_of_each(slug: str = "harbour-pine") -> dict[type, Any]:
         Quote: quote,
         Transfer: transfer,
         Cursor: Cursor.objects.create(network=f"sandbox:{slug}"[:60]),
+        Price: Price.objects.create(name=slug[:20], currency="EUR", value="2790.10", source="Kraken, Coinbase", at=NOW),
         SandboxBlock: SandboxBlock.objects.create(network="sandbox:harbour", height=height, hash=f"{height:064d}", at=NOW),
         SandboxTransaction: SandboxTransaction.objects.create(
             network="sandbox:harbour", txid=txid, address=address.address, asset_id=USDT, amount_units=1_954_860_000, created_at=NOW
@@ -130,7 +131,7 @@ def test_passwords_are_changed_where_everyone_changes_theirs(desk):
 
 
 # --- what is there ----------------------------------------------------------------------------------------------
-SHOWN = {User, Merchant, Membership, Event, Invoice, Payer, Rendering, Wallet, ReceiveAddress, Quote, Transfer, Cursor}
+SHOWN = {User, Merchant, Membership, Event, Invoice, Payer, Rendering, Wallet, ReceiveAddress, Quote, Transfer, Cursor, Price}
 SHOWN |= {SandboxBlock, SandboxTransaction, Endpoint, Delivery}
 
 

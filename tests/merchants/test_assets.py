@@ -46,8 +46,9 @@ price = "USDT"
 def both(settings: Any, tmp_path: Path) -> None:
     """A catalogue with the sandbox and Tron."""
     path = tmp_path / "networks.toml"
-    sandbox = Path(settings.NETWORKS_FILE).read_text()
-    path.write_text(sandbox + TRON[TRON.index("[[network]]") :])
+    shipped = Path(settings.NETWORKS_FILE).read_text()
+    sandbox = shipped[shipped.index('[[network]]\nid = "sandbox:harbour"') :]
+    path.write_text(TRON.replace('"JPY"', '"JPY", "USD"') + sandbox)
     settings.NETWORKS_FILE = str(path)
 
 
@@ -110,7 +111,7 @@ def test_what_is_no_toml_is_an_error():
 
 def test_an_asset_that_the_catalogue_does_not_have_is_unknown():
     with pytest.raises(assets.UnknownAsset):
-        assets.asset("eip155:1/slip44:60")
+        assets.asset("eip155:99/slip44:60")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 
 HERE = "/m/harbour-pine/settings/"
 LOOK, INVOICES, TOKENS, LATE = f"{HERE}look/", f"{HERE}invoices/", f"{HERE}tokens/", f"{HERE}invoices/late/"
+PRICES = f"{HERE}tokens/prices/"
 USDT, ETH, BTC = "sandbox:harbour/token:usdt", "sandbox:harbour/slip44:60", "sandbox:harbour/slip44:0"
 # What each page posts when nothing was touched.
 AS_IT_IS = {
@@ -232,7 +233,7 @@ def test_looking_changes_nothing(owners, merchant):
 
 
 def test_what_may_not_be_changed_is_no_field_of_the_door(merchant, owner):
-    for name in ("is_test", "slug", "next_number", "late_policy"):
+    for name in ("is_test", "slug", "next_number", "late_policy", "stable_at_par", "spread_e4"):
         with pytest.raises(KeyError):
             profile.change(merchant, values={name: "x"}, by=owner, now=NOW)
 
@@ -288,6 +289,83 @@ def test_a_manager_reads_the_late_policy_and_may_not_change_it(client_as, mercha
     assert "An owner can change it." in page
     assert LATE not in page
     assert client_as(manager).post(LATE, {"late_policy": "hold"}).status_code == 403
+
+
+# --- prices: an owner's too ---------------------------------------------------------------------------------------
+def priced(merchant):
+    merchant.refresh_from_db()
+    return merchant.stable_at_par, merchant.spread_e4
+
+
+def test_an_owner_changes_the_prices_after_a_fresh_sign_in_and_what_was_chosen_waits(owners, merchant):
+    held_up = owners.post(PRICES, {"stable": "par", "spread": "1.25"})
+    assert held_up.url == "/accounts/reauthenticate/?next=%2Fm%2Fharbour-pine%2Fsettings%2Ftokens%2F"
+    assert priced(merchant) == (False, 0)
+    waiting = signed_in_again(owners).get(TOKENS).context["prices"]
+    assert (waiting["stable"].value(), waiting["spread"].value()) == ("par", "1.25")
+    again = owners.get(TOKENS).context["prices"]  # it waited once
+    assert (again["stable"].value(), again["spread"].value()) == ("market", "0")
+    assert owners.post(PRICES, {"stable": "par", "spread": "1.25"}).url == TOKENS
+    assert priced(merchant) == (True, 12_500)
+    shown = owners.get(TOKENS).context["prices"]
+    assert (shown["stable"].value(), shown["spread"].value()) == ("par", "1.25")
+
+
+def test_changed_prices_name_every_owner_who_is_to_be_told(owners, merchant, owner):
+    add_member(merchant, "owner", email="rui@harbourpine.example")
+    add_member(merchant, "manager")
+    signed_in_again(owners).post(PRICES, {"stable": "market", "spread": "0.5"})
+    event = Event.objects.get(kind="merchant.changed")
+    assert (event.actor, event.facts) == (
+        owner,
+        {
+            "fields": ["spread_e4"],
+            "was": {"stable_at_par": False, "spread_e4": 0},
+            "stable_at_par": False,
+            "spread_e4": 5000,
+            "business": "Harbour & Pine",
+            "who": "Inês Matos",
+            "owners": ["ines@harbourpine.example", "rui@harbourpine.example"],
+        },
+    )
+    page = owners.post(PRICES, {"stable": "market", "spread": "0.50"}, follow=True).content.decode()
+    assert "Nothing was changed." in page
+    assert Event.objects.filter(kind="merchant.changed").count() == 1
+
+
+@pytest.mark.parametrize("spread", ["", "-0.01", "5.01", "10", "1.255", "NaN", "Infinity", "1e9", "one", "1,5"])
+def test_a_spread_that_is_none_is_said_beside_its_field(owners, merchant, spread):
+    answer = signed_in_again(owners).post(PRICES, {"stable": "par", "spread": spread})
+    assert (answer.status_code, answer.context["prices"].errors) == (422, {"spread": ["Write a number from 0 to 5, with two decimals at most."]})
+    assert priced(merchant) == (False, 0)
+
+
+def test_a_choice_for_stablecoins_that_does_not_exist_is_said_beside_its_field(owners, merchant):
+    answer = signed_in_again(owners).post(PRICES, {"stable": "double", "spread": "0"})
+    assert (answer.status_code, answer.context["prices"].errors) == (422, {"stable": ["Choose one of the two."]})
+    assert priced(merchant) == (False, 0)
+
+
+@pytest.mark.parametrize("spread_e4", [-1, 50_001])
+def test_the_door_itself_takes_no_spread_beyond_its_bounds(merchant, owner, spread_e4):
+    with pytest.raises(ValueError, match="no spread"):
+        profile.set_prices(merchant, stable_at_par=False, spread_e4=spread_e4, by=owner, now=NOW)
+
+
+def test_saving_the_tokens_leaves_the_prices(owners, merchant, owner):
+    profile.set_prices(merchant, stable_at_par=True, spread_e4=50_000, by=owner, now=NOW)
+    owners.post(TOKENS, WRITTEN[TOKENS] | {"stable": "market", "spread": "0"})
+    assert priced(merchant) == (True, 50_000)
+
+
+def test_a_manager_reads_the_prices_and_may_not_change_them(client_as, merchant, manager, owner):
+    profile.set_prices(merchant, stable_at_par=True, spread_e4=12_500, by=owner, now=NOW)
+    page = client_as(manager).get(TOKENS).content.decode()
+    assert "A stablecoin counts as one of its currency: an invoice of 100.00\N{NO-BREAK SPACE}USD asks for 100.00" in page
+    assert "The spread is 1.25 %." in page
+    assert PRICES not in page
+    assert client_as(manager).post(PRICES, {"stable": "market", "spread": "0"}).status_code == 403
+    assert priced(merchant) == (True, 12_500)
 
 
 # --- the business used last ---------------------------------------------------------------------------------------

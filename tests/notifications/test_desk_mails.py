@@ -17,7 +17,8 @@ from merchants.models import Event, Invitation, Membership, Merchant, User
 from notifications import courier, emails, endpoints, fanout, outbox
 from notifications.models import Delivery, Endpoint
 from notifications.transports import Withheld
-from tests.factories import NOW, add_member, make_schedule, start
+from payments import wallets
+from tests.factories import NOW, add_member, make_merchant, make_schedule, start
 from tests.notifications.test_emails import links, words
 
 pytestmark = pytest.mark.django_db
@@ -392,6 +393,17 @@ This is a test. No real money moves.
     )
 
 
+def test_owners_are_told_how_quotes_are_priced(merchant: Merchant, owner: User) -> None:
+    profile.set_prices(merchant, stable_at_par=True, spread_e4=12_500, by=owner, now=NOW)
+    assert owners_mail() == (
+        "The prices of Harbour & Pine have changed",
+        "Inês Matos changed how quotes are priced. From now on: a stablecoin is one of its currency, and the spread is 1.25 %.",
+    )
+    assert "Look at the prices: http://testserver/m/harbour-pine/settings/tokens/" in letter("owners_told").text
+    profile.set_prices(merchant, stable_at_par=False, spread_e4=0, by=owner, now=NOW)
+    assert owners_mail()[1] == ("Inês Matos changed how quotes are priced. From now on: a stablecoin is what the market pays, and the spread is 0 %.")
+
+
 def test_owners_are_told_of_webhooks_by_their_host_alone(merchant: Merchant, owner: User) -> None:
     endpoint, _secret = endpoints.save(merchant, url="https://hooks.harbourpine.example/k/9f2", by=owner, now=NOW)
     assert owners_mail() == (
@@ -408,6 +420,28 @@ def test_owners_are_told_of_webhooks_by_their_host_alone(merchant: Merchant, own
     endpoints.save(merchant, url="https://other.harbourpine.example/k/9f2", by=owner, now=NOW)
     endpoints.switch_off(merchant, by=owner, now=NOW)
     assert owners_mail()[1] == "Inês Matos switched the webhooks to other.harbourpine.example off."
+
+
+def test_owners_are_told_where_money_arrives(merchant: Merchant, owner: User) -> None:
+    shop = make_merchant(owner, slug="shop", is_test=False, accepted_assets=[])
+    second = add_member(shop, "owner", email="second@harbourpine.example")
+    add_member(shop, "manager", email="rui@harbourpine.example")
+    first, other = "0x9858EfFD232B4033E47d90003D41EC34EcaEda94", "0x6Fac4D18c912343BF86fa7049364Dd4E424Ab9C0"
+    chains = "Ethereum, Polygon, BNB Chain, Base and Arbitrum"
+    wallets.connect_fixed(shop, family="evm", address=first, name="Ledger", by=owner, now=NOW)
+    assert owners_mail() == (
+        "Where Harbour & Pine receives money has changed",
+        f"Inês Matos connected Ledger ({first}). Invoices on {chains} are paid there from now on.",
+    )
+    assert told(Event.objects.get(kind="wallet.connected")) == [
+        ("email", "owners_told", owner.email),
+        ("email", "owners_told", second.email),
+    ]
+    assert "Look at the wallets: http://testserver/m/shop/wallets/" in letter("owners_told").text
+    wallet = wallets.connect_fixed(shop, family="evm", address=other, name="Vault", by=owner, now=NOW)
+    assert owners_mail()[1] == f"Inês Matos replaced Ledger ({first}) by Vault ({other}). Invoices on {chains} are paid there from now on."
+    wallets.retire(wallet, by=None, now=NOW)
+    assert owners_mail()[1] == f"The system retired Vault ({other}). Nobody can pay on {chains} any more. Its addresses stay watched."
 
 
 def test_every_owner_is_told_those_before_and_those_after_each_once(merchant: Merchant, owner: User, manager: User) -> None:

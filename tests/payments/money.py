@@ -23,8 +23,11 @@ class Story:
 
     def __init__(self, merchant: Merchant, *, price: str = "100.00", **fields: Any) -> None:
         self.now: datetime = NOW
-        sandbox.mine(now=self.now)
+        self.start_chain()
         self.invoice: Invoice = publish(make_draft(merchant, lines=[("Work", "1", price)], **fields), now=self.now)
+
+    def start_chain(self) -> None:
+        sandbox.mine(now=self.now)
 
     def quote(self, asset: str = USDT) -> Quote:
         return quotes.ask(self.fresh(), asset, now=self.now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,9 @@ from payments.models import Quote, ReceiveAddress
 from payments.rates.sandbox import FixedRates
 from tests.factories import NOW, make_draft, publish
 from tests.payments.money import BTC, ETH, USDT, Story
+from tests.payments.pretend import LiveStory, Node, home, living, own_wallet
+
+__all__ = ["home"]
 
 
 @pytest.mark.parametrize(
@@ -147,3 +151,44 @@ def test_a_late_expiry_run_ends_quotes_once(merchant: Merchant) -> None:
     assert quotes.live(story.invoice, now=NOW + timedelta(minutes=16)) is None
     latest = quotes.latest(story.invoice)
     assert latest is not None and latest.asset_id == ETH
+
+
+@pytest.mark.django_db
+def test_publishing_without_a_wallet_says_to_connect_one(home: Node) -> None:
+    merchant = living()
+    with pytest.raises(lifecycle.Refused, match="No wallet of yours receives ETH on Homechain"):
+        publish(make_draft(merchant), now=NOW)
+    own_wallet(merchant)
+    assert publish(make_draft(merchant), now=NOW).status == "open"
+
+
+@pytest.mark.django_db
+def test_a_token_that_no_wallet_receives_any_more_cannot_be_chosen(home: Node) -> None:
+    wallet = own_wallet(living())
+    story = LiveStory(wallet.merchant, home)
+    assert [option.unavailable for option in quotes.options(story.invoice, now=NOW)] == ["", "", ""]
+    wallet.retired_at = NOW
+    wallet.save()
+    shown = [option.unavailable for option in quotes.options(story.fresh(), now=NOW)]
+    assert shown[0] == "Harbour & Pine cannot receive ETH on Homechain now. Choose another."
+    with pytest.raises(quotes.CannotQuote, match="cannot receive USDC on Homechain now"):
+        story.quote()
+
+
+@pytest.mark.django_db
+def test_a_network_that_was_switched_off_is_not_offered(home: Node, settings: Any) -> None:
+    own_wallet(living())
+    story = LiveStory(Merchant.objects.get(slug="live"), home)
+    settings.NETWORK_OVERRIDES = {"away": {"enabled": False}}
+    assert [option.asset.network.name for option in quotes.options(story.invoice, now=NOW)] == ["Homechain", "Homechain"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_tokens_cost_two_queries_however_many(home: Node, count: int, django_assert_num_queries: Any) -> None:
+    own_wallet(living())
+    ids = [asset.id for asset in assets.catalogue().assets.values()][:count]
+    story = LiveStory(Merchant.objects.get(slug="live"), home, all_assets=False, asset_ids=ids)
+    invoice = type(story.invoice).objects.select_related("merchant").get()
+    with django_assert_num_queries(2):
+        assert len(quotes.options(invoice, now=NOW)) == count
