@@ -1,49 +1,20 @@
-"""`make bench`: how fast it is, each figure beside its bare limit in the same run, on a PostgreSQL of its own.
-
-Seconds differ from machine to machine; the ratios should not. Exits with 1 when a bound is missed.
-"""
+"""The lists at 2,000, 200,000 and a million invoices: pages, filters, searches and sums."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from tests import postgres
+from tests.bench.measuring import MAIN, bound, copy, say, settle_down, timed, use
 
 FEW, MANY, ALL = 2_000, 200_000, 1_000_000
 OTHERS = 40  # merchants who share the rest
 PAYERS = 40  # of a merchant: each has as large a share of its invoices, however many there are
 SHARE = 1.5  # what p50 at MANY may be over p50 at FEW
 TOTALS_MS = 300.0
-missed: list[str] = []
-
-
-def milliseconds(call: Callable[[], Any], rounds: int = 30) -> tuple[float, float]:
-    """p50 and p95 of `call`, after three rounds to warm up."""
-    for _warm in range(3):
-        call()
-    took = []
-    for _round in range(rounds):
-        began = time.perf_counter()
-        call()
-        took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took), sorted(took)[int(rounds * 0.95) - 1]
-
-
-def say(what: str, figure: str) -> None:
-    print(f"{what:<58} {figure}", flush=True)
-
-
-def bound(what: str, value: float, limit: float) -> None:
-    verdict = "ok" if value <= limit else "MISSED"
-    say(what, f"{value:.2f}   (bound {limit:g}: {verdict})")
-    if value > limit:
-        missed.append(what)
 
 
 # One row of an invoice from its number n: seeded by n alone. Two thirds are paid; of the open, a third is overdue.
@@ -107,31 +78,6 @@ def without_indexes() -> Iterator[None]:
         cursor.execute("RESET maintenance_work_mem")
 
 
-def settle_down() -> None:
-    """What autovacuum would have done by the time somebody looks."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-
-
-def use(database: str) -> None:
-    from django.db import connection
-
-    connection.close()
-    connection.settings_dict["NAME"] = database
-
-
-def keep_as(database: str) -> None:
-    """A copy of the database as it is now, to be measured beside what it becomes."""
-    from django.db import connection
-
-    use("template1")
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {database} TEMPLATE {MAIN}")
-    use(MAIN)
-
-
 def pages() -> None:
     """The same pages at three sizes. Each size is a database; they take turns, so that a busy machine is busy for all of them."""
     from django.test import Client
@@ -145,11 +91,11 @@ def pages() -> None:
     began = time.perf_counter()
     fill(merchant, 1, FEW)
     settle_down()
-    keep_as("few")
+    copy("few")
     with without_indexes():
         fill(merchant, FEW + 1, MANY)
     settle_down()
-    keep_as("many")
+    copy("many")
     others = [factories.make_merchant(slug=f"other-{place}") for place in range(OTHERS)]
     with without_indexes():
         for other in others:
@@ -166,7 +112,6 @@ def pages() -> None:
         bound(f"totals: p50 at {count:,}, ms", found["totals"][count], TOTALS_MS)
 
 
-MAIN = "postgres"
 SIZES = {FEW: "few", MANY: "many", ALL: MAIN}
 STEADY = ("list", "list, by amount", "filtered list", "search, a number", "search, a payer", "search, a payer and an amount")
 TURNS, PER_TURN = 6, 5
@@ -218,77 +163,5 @@ def measure(client: Any, name: str, path: str, rows: Any) -> dict[int, float]:
     return {count: statistics.median(times) for count, times in took.items()}
 
 
-def timed(call: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    call()
-    return (time.perf_counter() - began) * 1000
-
-
 def opened(client: Any, path: str) -> None:
     assert client.get(path).status_code == 200, path
-
-
-def settling(count: int = 200) -> None:
-    from invoicing.models import Invoice
-    from payments import quotes, watcher
-    from payments.rails import sandbox
-    from tests.factories import NOW, make_draft, make_merchant, publish
-    from tests.payments.money import NETWORK, USDT
-
-    merchant = make_merchant(slug="settling")
-    sandbox.mine(now=NOW)
-    began = time.perf_counter()
-    invoices = [publish(make_draft(merchant), now=NOW) for _invoice in range(count)]
-    say("invoices written and issued", f"{count / (time.perf_counter() - began):.0f} /s")
-    for invoice in invoices:
-        quote = quotes.ask(invoice, USDT, now=NOW)
-        sandbox.pay(quote.receive_address.address, USDT, quote.amount_units, now=NOW)
-    for _block in range(3):
-        sandbox.mine(now=NOW)
-    began = time.perf_counter()
-    watcher.read(NETWORK, now=NOW)
-    seconds = time.perf_counter() - began
-    assert Invoice.objects.filter(merchant=merchant, status="paid").count() == count
-    say("transfers seen, final and settled in one pass", f"{count / seconds:.0f} /s")
-    idle, _p95 = milliseconds(lambda: watcher.read(NETWORK, now=NOW), rounds=10)
-    say(f"a pass over {count} watched addresses with nothing new, p50", f"{idle:.1f} ms")
-
-
-def printing() -> None:
-    from invoicing import pdf
-    from tests.factories import NOW, make_draft, make_merchant, publish
-
-    invoice = publish(make_draft(make_merchant(slug="printing")), now=NOW)
-    p50, p95 = milliseconds(lambda: pdf.render(invoice, "invoice"), rounds=10)
-    say("an invoice of one page as PDF, p50 and p95", f"{p50:.0f} ms, {p95:.0f} ms")
-
-
-def main() -> int:
-    programs = postgres.programs()
-    if programs is None:
-        print(postgres.MISSING)
-        return 1
-    server = postgres.Server(programs)
-    server.start()
-    try:
-        os.environ["TEST_DATABASE_URL"] = server.url
-        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
-        settling()
-        printing()
-        pages()
-    finally:
-        from django.db import connections
-
-        connections.close_all()
-        server.stop()
-    print("\nMissed: " + ", ".join(missed) if missed else "\nEvery bound holds.")
-    return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
