@@ -1,9 +1,9 @@
 """`python -m config.run`: the whole of Quittance under one parent.
 
 Broker (unless REDIS_URL names one), web server, worker, the watcher of networks and prices, and beat. Each line they write
-is prefixed with who wrote it. Ctrl-C or TERM stops them all, in order; when one of them ends by itself, so do the others; and nothing is left behind
-even when this process is killed (see config.guard). `make run` gives it the settings of the demo; by itself it takes
-those of production, as wsgi and the worker do.
+is prefixed with who wrote it. Ctrl-C or TERM stops them all, in order; when one of them ends by itself, so do the others;
+and nothing is left behind even when this process is killed (see config.guard). `make run` gives it the settings of the demo;
+by itself it takes those of production, as wsgi and the worker do.
 """
 
 from __future__ import annotations

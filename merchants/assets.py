@@ -14,6 +14,7 @@ from decimal import Context, Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -148,10 +149,20 @@ def _network(row: dict[str, Any], overrides: dict[str, Mapping[str, Any]]) -> Ne
     row["urls"] = tuple(row.get("urls", ()))
     row["larger"] = tuple((usd, count) for usd, count in row.get("larger", ()))
     network = Network(**row)
+    if not all(map(_is_node, network.urls)):  # which of them is not said: a password may stand in it
+        raise ValueError(f"{network.name}: the URL of a node begins with http:// or https://, or with esplora+ before that")
     most = max([network.confirmations, *(count for _usd, count in network.larger)])
     if most > network.reorg_depth:
         raise ValueError(f"{network.name}: reorg_depth is {network.reorg_depth}, less than the {most} confirmations asked for")
     return network
+
+
+def _is_node(url: str) -> bool:
+    try:
+        parts = urlsplit(url.removeprefix("esplora+"))
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
 
 
 def _units(text: str, row: dict[str, Any]) -> int:

@@ -141,6 +141,14 @@ class Situation:
 
 def situation(invoice: Invoice, *, now: datetime, choosing: bool = False) -> Situation:
     """Where the payment of `invoice` stands at `now`. `choosing`: the payer asked to see the tokens again."""
+    found = _situation(invoice, now, choosing)
+    if found.stage is Stage.CHOOSE and not choosing and found.latest and found.latest.status == Quote.State.USED:
+        invoice.refresh_from_db()  # the payment may have been settled after the invoice was read, and before its quote was
+        found = _situation(invoice, now, choosing)
+    return found
+
+
+def _situation(invoice: Invoice, now: datetime, choosing: bool) -> Situation:
     shown = document(invoice)
     transfers = list(invoice.transfers.select_related("quote").order_by("id"))
     received = [Received(transfer, asset_of(shown, transfer.asset_id), shown, now) for transfer in transfers]

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.conf import settings
 
-from merchants import clock
+from merchants import assets, clock
 from payments import cursors, inspecting, quotes, rates, watcher
 from payments.rails import sandbox
 
@@ -12,7 +12,7 @@ WATCH = "watch"  # a queue of its own: nodes are slow, or do not answer at all, 
 
 @shared_task(name="payments.tasks.mine_sandbox")
 def mine_sandbox() -> None:
-    if settings.SANDBOX_OPEN:
+    if settings.SANDBOX_OPEN and sandbox.NETWORK in assets.catalogue().networks:
         sandbox.mine_if_due(now=clock.now())
 
 

@@ -115,6 +115,11 @@ def test_a_network_is_set_from_the_environment(tmp_path, monkeypatch):
             "9",
             "The catalogue of networks cannot be used: Bitcoin: reorg_depth is 8, less than the 9 confirmations asked for.",
         ),
+        (
+            "NETWORK_BITCOIN_URLS",
+            "http://user:hunter2@127.0.0.1:83320",
+            "The catalogue of networks cannot be used: Bitcoin: the URL of a node begins with http:// or https://, or with esplora+ before that.",
+        ),
         ("NETWORKS_FILE", "/nowhere.toml", "The catalogue of networks cannot be used: [Errno 2] No such file or directory: '/nowhere.toml'."),
     ],
 )

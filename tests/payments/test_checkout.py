@@ -89,6 +89,14 @@ def test_seen_is_confirming_however_often_one_looks_and_even_while_choosing(stor
     assert found.slowest.segments == ["done", "done", "now"]
 
 
+def test_a_payment_that_is_settled_while_one_looks_is_not_asked_for_again(story: Story) -> None:
+    story.pay()
+    read_before = Invoice.objects.get(pk=story.invoice.pk)
+    story.look()
+    assert read_before.due_minor == 10_000
+    assert situation(read_before, now=story.now).stage is Stage.CONFIRMING
+
+
 def test_three_confirmations_make_it_paid(story: Story) -> None:
     story.pay()
     story.blocks(3)
