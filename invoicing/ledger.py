@@ -113,7 +113,7 @@ def _row(transfer: Any, document: Document) -> Row:
         icon=icon,
         tone=tone,
         state=state,
-        is_counted=transfer.status != "dropped",
+        is_counted=transfer.status != "dropped" and transfer.credit_reason != "dust",
         credit_minor=transfer.credit_minor,
         note=_note(transfer),
         rate=_rate(transfer, asset, document),
@@ -131,6 +131,8 @@ def _explorer(transfer: Any, network: assets.Network | None) -> str:
 def _note(transfer: Any) -> str:
     if transfer.is_held and transfer.handled_at is not None:
         return _("not counted: %(note)s") % {"note": transfer.handled_note}
+    if transfer.credit_reason == "dust":
+        return _("too little to count")
     return _("held for a decision") if transfer.is_held else _("came late") if transfer.is_late else ""
 
 

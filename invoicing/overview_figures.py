@@ -106,7 +106,7 @@ def _received(mine: QuerySet[Invoice], merchant: Merchant, now: datetime) -> lis
 
 # The money that came, on the floor above: condition, when, how much in the invoice's minor unit.
 MONEY = (
-    (Q(transfers__status="final", transfers__is_held=False), "transfers__final_at", "transfers__credit_minor"),
+    (Q(transfers__status="final", transfers__is_held=False, transfers__credit_minor__gt=0), "transfers__final_at", "transfers__credit_minor"),
     (Q(recorded_payments__reversed_at=None, recorded_payments__isnull=False), "recorded_payments__paid_at", "recorded_payments__amount_minor"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db.models import Q
@@ -38,19 +39,32 @@ def watched(network: Network, now: datetime) -> dict[str, Spot]:
 
 
 def wallet_for(merchant: Merchant, asset: Asset) -> Wallet | None:
-    """The merchant's wallet for this asset's family. A test merchant's sandbox wallet needs no connecting."""
+    """The merchant's wallet that receives this asset, if any. A test merchant's sandbox wallet needs no connecting."""
     if asset.network.test != merchant.is_test:
         return None
     if asset.network.test:
         return _sandbox_wallet(merchant, asset.network.family)
-    return Wallet.objects.filter(merchant=merchant, family=asset.network.family, retired_at=None).first()
+    found = Wallet.objects.filter(merchant=merchant, family=asset.network.family, retired_at=None).first()
+    return found if found and is_noticed(asset, way=found.way) else None
 
 
-def receiving(merchant: Merchant) -> set[str]:
-    """The families of networks on which `merchant` can receive now."""
+def is_noticed(asset: Asset, *, way: str) -> bool:
+    """Whether payments in `asset` to a wallet connected in this way can be told from each other. Where native coin is found by
+    balances, they cannot at one address for all payers: its balance does not say who paid."""
+    return not (asset.is_native and asset.network.native == "balances" and way == Wallet.Way.FIXED)
+
+
+def receiving(merchant: Merchant) -> dict[str, str]:
+    """The families of networks on which `merchant` can receive now, each with the way its wallet is connected."""
     if merchant.is_test:
-        return {network.family for network in catalogue().networks.values() if network.test}
-    return set(Wallet.objects.filter(merchant=merchant, retired_at=None).values_list("family", flat=True))
+        return {network.family: Wallet.Way.SANDBOX for network in catalogue().networks.values() if network.test}
+    return dict(Wallet.objects.filter(merchant=merchant, retired_at=None).values_list("family", "way"))
+
+
+def is_received(asset: Asset, ways: Mapping[str, str]) -> bool:
+    """Whether one of the wallets of `receiving` takes this asset."""
+    way = ways.get(asset.network.family)
+    return way is not None and is_noticed(asset, way=way)
 
 
 def _sandbox_wallet(merchant: Merchant, family: str) -> Wallet:

@@ -15,13 +15,10 @@ from merchants.models import Merchant
 from payments import unassigned as loose
 from payments.models import Transfer
 
-LOOKED_THROUGH = 100
-
 
 def unassigned(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """Money that matched no invoice. Dust stands in the list behind the link only."""
-    found = [row for row in loose.waiting(merchant)[:LOOKED_THROUGH] if not loose.is_dust(row)]
-    for transfer in found[:MOST]:
+    for transfer in loose.worth_a_look(merchant)[:MOST]:
         title = _("%(money)s matched no invoice") % {"money": _amount(transfer)}
         text = _("Say whose payment it is. It counts for nothing yet.")
         yield Matter("scale", "amber", title, text, reverse("unassigned", args=[merchant.slug]), _("Look at it"))

@@ -15,6 +15,7 @@ from invoicing.models import Invoice, Status
 from invoicing.pdf.paper import number_of
 from invoicing.snapshot import Document, document
 from payments import hints, quotes
+from payments.credit import DUST
 from payments.models import Hint, Quote, RecordedPayment
 from payments.slips import Asked, Received, Said, asset_of, network_of
 
@@ -150,7 +151,7 @@ def situation(invoice: Invoice, *, now: datetime, choosing: bool = False) -> Sit
 
 def _situation(invoice: Invoice, now: datetime, choosing: bool) -> Situation:
     shown = document(invoice)
-    transfers = list(invoice.transfers.select_related("quote").order_by("id"))
+    transfers = list(invoice.transfers.exclude(credit_reason=DUST).select_related("quote").order_by("id"))
     received = [Received(transfer, asset_of(shown, transfer.asset_id), shown, now) for transfer in transfers]
     recorded = list(invoice.recorded_payments.filter(reversed_at=None).order_by("paid_at", "id"))
     latest = quotes.latest(invoice)

@@ -13,6 +13,7 @@ from payments.rates import Rate
 
 MOVED_E4 = 20_000  # 2 %: a late payment keeps the locked rate while the price moved less than this
 SCALE = 10**6
+DUST = "dust"  # too little to count, or to ask anybody about
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,18 @@ class Offer:
 
 @dataclass(frozen=True)
 class Credit:
-    """`minor` is None while the merchant has to decide (`is_held`). `offer` is the quote it answers, or answered too late."""
+    """`minor` is None while the merchant has to decide (`is_held`), and for DUST. `offer` is the quote it answers, or answered
+    too late."""
 
     minor: int | None
-    reason: str  # exact, pro_rata, late_locked, late_rate, no_quote, held
+    reason: str  # exact, pro_rata, late_locked, late_rate, no_quote, held, dust
     offer: Offer | None = None
     rate: Rate | None = None
     is_late: bool = False
 
     @property
     def is_held(self) -> bool:
-        return self.minor is None
+        return self.minor is None and self.reason != DUST
 
 
 def at_offer(units: int, offer: Offer) -> int:

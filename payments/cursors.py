@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Event, Thread
 
 from django.conf import settings
+from django.db import Error, connection, connections
 from django.db.models import Q
 
 from merchants import assets
 from merchants.assets import Network
 from payments.models import Cursor, Wallet
 
+logger = logging.getLogger(__name__)
+
 LEASE = timedelta(minutes=3)
+RENEWED_EVERY = timedelta(seconds=30)
+LONGEST_PASS = timedelta(minutes=30)  # after that it hangs, and another may begin
 LONGEST_WAIT = timedelta(seconds=60)  # after failures
 PATIENCE = timedelta(seconds=60)  # beyond its own interval, before a network that was not read is called unwell
 
@@ -49,6 +59,42 @@ def claim(network_id: str, now: datetime) -> Cursor | None:
         return None
     cursor.lease += 1
     return cursor
+
+
+@contextmanager
+def kept(cursor: Cursor, *, now: datetime) -> Iterator[None]:
+    """Around a pass that was claimed at `now`: its lease is renewed while it goes on, for LONGEST_PASS at most, by a thread
+    with a connection of its own. A pass that is over before the first renewal needs no connection. A lease that
+    another has taken over, or that was released, is left alone; that of a killed worker ends by itself."""
+    over = Event()
+    keeper = Thread(target=_keep, args=(cursor, now, over), name=f"lease of {cursor.network}", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _keep(cursor: Cursor, now: datetime, over: Event) -> None:
+    began = time.monotonic()
+    try:
+        while not over.wait(RENEWED_EVERY.total_seconds()):
+            passed = timedelta(seconds=time.monotonic() - began)
+            if passed > LONGEST_PASS or not _renewed(cursor, until=now + passed + LEASE):
+                return
+    finally:
+        connections.close_all()  # this thread's
+
+
+def _renewed(cursor: Cursor, *, until: datetime) -> bool:
+    """Whether the lease is the caller's still. A database that cannot be asked may answer the next time."""
+    try:
+        return bool(Cursor.objects.filter(pk=cursor.pk, lease=cursor.lease, leased_until__isnull=False).update(leased_until=until))
+    except Error as error:
+        logger.warning("The lease of %s could not be renewed: %s", cursor.network, error)
+        connection.close()
+        return True
 
 
 def is_held(cursor: Cursor) -> bool:

@@ -36,6 +36,7 @@ REASONS = {  # of a transfer's credit, as `credit` and `held` write them
     "no_quote": _l("without a quote at the rate of that time"),
     "held": _l("held for a decision"),
     "before": _l("there before the invoice was"),
+    "dust": _l("too little to count"),
     "other_asset": _l("in a token the invoice does not take"),
     "decided_locked": _l("decided at the quoted rate"),
     "decided_today": _l("decided at the rate of that day"),

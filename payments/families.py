@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from merchants import assets
 from merchants.assets import Asset, Network
-from payments import keys
+from payments import addresses, keys
 from payments.models import Wallet
 from payments.rails import rail_for
 
@@ -66,6 +66,11 @@ class Family:
         """How a wallet can be connected, the recommended way first: one address where collecting from many costs gas at each
         of them, a key where a wallet collects by itself and nobody should see all payments at one address."""
         return (Way.KEY, Way.FIXED) if self.is_bitcoin_like else (Way.FIXED, Way.KEY)
+
+    @property
+    def only_by_key(self) -> list[str]:
+        """The labels of what a fixed address cannot receive."""
+        return [asset.label for asset in self.assets if not addresses.is_noticed(asset, way=Way.FIXED)]
 
     @property
     def scripts(self) -> dict[str, str]:

@@ -87,7 +87,8 @@ def decide(transfer: Transfer, key: str, *, by: User, now: datetime) -> Transfer
         if choice is None:
             raise CannotDecide(_("There is no such rate now. Choose again."))
         columns = choice.columns(now=now) | {"handled_at": None, "handled_by": None, "handled_note": ""}
-        if not Transfer.objects.filter(pk=transfer.pk, is_held=True, credit_minor=None).update(**columns):
+        still = Transfer.objects.filter(pk=transfer.pk, invoice=invoice, is_held=True, credit_minor=None).exclude(status=Transfer.State.DROPPED)
+        if not still.update(**columns):
             raise CannotDecide(_("Somebody has already decided on this payment."))
         transfer.refresh_from_db()
         search.note_amount(invoice, choice.minor)

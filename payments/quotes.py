@@ -16,10 +16,11 @@ from invoicing.money import ceil_ratio, digits
 from merchants import assets
 from merchants.assets import Asset
 from payments import addresses, balances, cursors, rates
-from payments.models import Quote
+from payments.models import Cursor, Quote
 
 LOCK = timedelta(minutes=15)
 MOST_STEPS = 2000  # amounts tried for one quote at a fixed address
+STEPS_ABOVE = 20  # so much dearer may the amount be that an invoice holds already
 READ_LATELY = timedelta(minutes=10)
 
 
@@ -75,7 +76,7 @@ def options(invoice: Invoice, *, now: datetime) -> list[Option]:
     for asset in chosen:
         rate = prices[asset.id]
         try:
-            if asset.network.family not in receiving:
+            if not addresses.is_received(asset, receiving):
                 raise CannotQuote(_no_wallet(invoice, asset))
             if rate is None:
                 raise CannotQuote(rates.no_rate(asset, invoice.currency))
@@ -96,6 +97,9 @@ def objection(invoice: Invoice, now: datetime) -> str | None:
     for asset in snapshot.assets_for(invoice):
         if asset.network.family not in receiving:
             reasons.append(_("No wallet of yours receives %(asset)s. Connect one first, under Wallets.") % {"asset": asset.label})
+            continue
+        if not addresses.is_received(asset, receiving):
+            reasons.append(_("%(asset)s needs an extended public key.") % {"asset": asset.label})
             continue
         try:
             _price(invoice, asset, invoice.total_minor, now)
@@ -145,6 +149,7 @@ def _make(invoice: Invoice, asset: Asset, now: datetime) -> Quote:
         rate_source=rate.source,
         rate_at=rate.at,
         created_at=now,
+        from_height=Cursor.objects.filter(network=asset.network.id).values_list("head_height", flat=True).first(),
         chosen_at=now,
         locked_until=now + LOCK,
     )
@@ -158,14 +163,15 @@ def _hold_amount(quote: Quote, asset: Asset) -> Quote:
     """Save `quote` with an amount that no other invoice's quote holds at its fixed address: its own, or the first free step
     upward. CannotQuote when none of MOST_STEPS is free.
 
-    What an earlier quote of the same invoice holds is taken over, so that a payer who asks again and again uses nothing up.
+    What an earlier quote of the same invoice holds is taken over when it is at most STEPS_ABOVE steps dearer, so that a payer
+    who asks again and again uses nothing up. Its other amounts stay held: somebody may still send one.
     """
     base, step = quote.amount_units, asset.exact_unit
     there = Quote.objects.filter(holds_amount=True, receive_address=quote.receive_address, asset_id=asset.id)
     near = there.filter(amount_units__range=(base, base + (MOST_STEPS - 1) * step))
     taken = dict(near.values_list("amount_units", "invoice_id"))
-    own = sorted(units for units, invoice in taken.items() if invoice == quote.invoice_id and (units - base) % step == 0)
-    free = (units for units in range(base, base + MOST_STEPS * step, step) if units not in taken)
+    own = [units for units in range(base, base + (STEPS_ABOVE + 1) * step, step) if taken.get(units) == quote.invoice_id]
+    free = (units for units in range(base, base + MOST_STEPS * step, step) if taken.get(units, quote.invoice_id) == quote.invoice_id)
     quote.holds_amount = True
     for quote.amount_units in [*own[:1], *free]:
         try:

@@ -136,7 +136,7 @@ def _with_money(invoice: Invoice) -> Invoice:
 
 def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:
     """A transfer in an event: amounts as decimal strings, the asset's by its own decimals, as the invoice froze them."""
-    asset = snapshot.document(invoice).asset(transfer.asset_id) or transfer.asset.frozen()
+    asset = snapshot.document(invoice).asset(transfer.asset_id) or _from_catalogue(transfer)
     return {
         **_seen(transfer, asset),
         "credit": None if transfer.credit_minor is None else plain(transfer.credit_minor, digits(invoice.currency)),
@@ -149,7 +149,15 @@ def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:
 
 def facts_of_unassigned(transfer: Transfer) -> dict[str, object]:
     """The same of money without an invoice: what the chain says, where it came, and the number under which it is decided on."""
-    return {**_seen(transfer, transfer.asset.frozen()), "id": transfer.pk, "address": transfer.receive_address and transfer.receive_address.address}
+    return {**_seen(transfer, _from_catalogue(transfer)), "id": transfer.pk, "address": transfer.receive_address and transfer.receive_address.address}
+
+
+def _from_catalogue(transfer: Transfer) -> dict[str, Any]:
+    """The asset of money that no invoice offered; by its bare id, in smallest units, once it has left the catalogue."""
+    try:
+        return transfer.asset.frozen()
+    except UnknownAsset:
+        return {"symbol": transfer.asset_id, "network": transfer.network, "decimals": 0}
 
 
 def _seen(transfer: Transfer, asset: dict[str, Any]) -> dict[str, object]:

@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from invoicing import search
-from invoicing.models import Invoice
+from invoicing.models import Invoice, Status
 from invoicing.money import digits
 from merchants import assets
-from payments import confirmations, credit, rates, settlement
+from payments import confirmations, credit, matching, rates, settlement
 from payments.confirmations import Tip
 from payments.models import Quote, ReceiveAddress, Transfer
 from payments.rails import Sighting
@@ -22,28 +22,49 @@ from payments.rails import Sighting
 UNASSIGNED = credit.Credit(None, "")
 BEFORE = credit.Credit(None, "before")  # held: it was there before the invoice was
 
-# A block's own time is right within this. Bitcoin's may be two hours ahead of the network's (MAX_FUTURE_BLOCK_TIME), and behind.
-RIGHT_WITHIN = {"utxo": timedelta(hours=2)}
-RIGHT_WITHIN_ELSEWHERE = timedelta(minutes=5)
+LONG_AWAY = timedelta(days=1)  # from its first sight: what comes back after that is worth what it is worth then
 
 
-def apply(invoice: Invoice | None, sighting: Sighting, *, address: ReceiveAddress, network: str, tip: Tip, now: datetime) -> bool:
+class StillThere(Exception):
+    """What this payment was before has not been withdrawn yet, so it cannot be written anew; the next pass tries again."""
+
+
+def apply(invoice: Invoice | None, sighting: Sighting, *, address: ReceiveAddress, network: str, tip: Tip, now: datetime, source: str = "") -> bool:
     """Write what the chain shows of one payment: create it, move its block, count it up, bring it back. True if anything
-    changed. Without `invoice` it is unassigned: kept, followed, and worth nothing yet."""
-    transfer = Transfer.objects.filter(network=network, txid=sighting.txid, place=sighting.place).first()
-    if transfer is None:
-        transfer = _first_seen(invoice, sighting, address, network, now)
-        _place(transfer, sighting, tip)
+    changed. Without `invoice` it is unassigned: kept, followed, and worth nothing yet. `source` is the host that showed it.
+
+    After a reorg a transaction may do something else in its old place; then what it was is to be dropped first, else this
+    raises StillThere.
+    """
+    found = Transfer.objects.filter(network=network, txid=sighting.txid, place=sighting.place)
+    transfer = found.select_related("receive_address").first()
+    if transfer is None or is_another(transfer, sighting):
+        transfer = _first_seen(transfer, invoice, sighting, address, network, now)
+        _place(transfer, sighting, tip, source)
         _finish(transfer, invoice, now)
         return True
     if transfer.invoice_id != (invoice.pk if invoice else None):
         return False  # assigned while these blocks were read; the next pass goes by that
     came_back = transfer.status == Transfer.State.DROPPED
-    moved = _place(transfer, sighting, tip)
+    moved = _place(transfer, sighting, tip, source)
     if came_back and _set(transfer, Transfer.State.SEEN, (Transfer.State.DROPPED,)) and invoice:
-        settlement.tell("payment.detected", invoice, now=now, transfer=transfer)
+        _back(invoice, transfer, sighting, address, now)
     finished = _finish(transfer, invoice, now)
     return came_back or moved or finished
+
+
+def _back(invoice: Invoice, transfer: Transfer, sighting: Sighting, address: ReceiveAddress, now: datetime) -> None:
+    """A dropped payment is there again. Long after its first sight the rate of that day is nobody's choice any more; a
+    member's decision stays."""
+    is_late = _arrived(sighting, now) > transfer.first_seen_at + LONG_AWAY
+    anew = is_late and not transfer.is_by_balance and not transfer.credit_reason.startswith("decided_")
+    if anew:
+        decided = _credit_of(invoice, sighting, address, now)
+        _write(transfer, credited(decided, now=now) | {"quote_id": decided.offer.id if decided.offer else None})
+        search.note_amount(invoice, transfer.credit_minor)
+    settlement.tell("payment.detected", invoice, now=now, transfer=transfer)
+    if anew and (transfer.is_late or transfer.is_held):
+        settlement.tell("payment.late", invoice, now=now, transfer=transfer)
 
 
 def drop(invoice: Invoice | None, transfer: Transfer, *, now: datetime) -> bool:
@@ -104,9 +125,20 @@ def _write(transfer: Transfer, columns: dict[str, Any]) -> None:
         setattr(transfer, name, value)
 
 
-def is_as_known(row: Transfer, sighting: Sighting, tip: Tip) -> bool:
-    """Whether the chain shows this payment (not a dropped one) just as it was written down."""
-    columns = _placed(row, sighting, tip)
+def is_another(row: Transfer, sighting: Sighting) -> bool:
+    """Whether the transaction now pays another address, token or amount in this place than was written down. What only a
+    balance shows is `unexplained`'s, which changes its amount itself."""
+    if row.is_by_balance:
+        return False
+    is_moved = row.receive_address is not None and row.receive_address.address != sighting.address
+    return is_moved or (row.asset_id, row.amount_units) != (sighting.asset_id, sighting.units)
+
+
+def is_as_known(row: Transfer, sighting: Sighting, tip: Tip, source: str) -> bool:
+    """Whether the chain shows this payment (not a dropped one) just as it was written down; `source` is the host that shows it."""
+    if is_another(row, sighting):
+        return False
+    columns = _placed(row, sighting, tip, source)
     deep = _is_deep(sighting.block.height if sighting.block else None, columns["confirmations"], row.confirmations_needed)
     return deep == (row.status == Transfer.State.FINAL) and all(getattr(row, name) == value for name, value in columns.items())
 
@@ -129,41 +161,71 @@ def _set(transfer: Transfer, status: str, allowed: tuple[str, ...], **columns: o
     return True
 
 
-def _first_seen(invoice: Invoice | None, sighting: Sighting, address: ReceiveAddress, network: str, now: datetime) -> Transfer:
+def _first_seen(was: Transfer | None, invoice: Invoice | None, sighting: Sighting, address: ReceiveAddress, network: str, now: datetime) -> Transfer:
+    """Written down and told of; in place of what the transaction `was` before a reorg."""
     asset = assets.asset(sighting.asset_id)
-    arrived = min(now, sighting.block.at) if sighting.block else now
-    decided = UNASSIGNED
-    if invoice is not None:
-        decided = BEFORE if _was_there_before(sighting, address, asset.network) else _decide(invoice, sighting.units, asset, address, arrived)
-    transfer = Transfer.objects.create(
-        network=network,
-        txid=sighting.txid,
-        place=sighting.place,
-        invoice=invoice,
-        receive_address=address,
-        quote_id=decided.offer.id if decided.offer else None,
-        asset_id=asset.id,
-        amount_units=sighting.units,
-        first_seen_at=now,
-        confirmations_needed=_needed(invoice, asset.network, now),
+    decided = _credit_of(invoice, sighting, address, now)
+    columns: dict[str, Any] = {
+        "invoice": invoice,
+        "receive_address": address,
+        "quote_id": decided.offer.id if decided.offer else None,
+        "asset_id": asset.id,
+        "amount_units": sighting.units,
+        "first_seen_at": now,
+        "confirmations_needed": _needed(invoice, asset.network, now),
         **credited(decided, now=now),
-    )
-    if invoice is None:
-        settlement.tell_of_unassigned("payment.unassigned", transfer, now=now)
-        return transfer
-    search.note(invoice, transfer.txid)
-    search.note_amount(invoice, transfer.credit_minor)
-    settlement.tell("payment.detected", invoice, now=now, transfer=transfer)
-    if decided.is_late or decided.is_held:
-        settlement.tell("payment.late", invoice, now=now, transfer=transfer)
+    }
+    if was is None:
+        transfer = Transfer.objects.create(network=network, txid=sighting.txid, place=sighting.place, **columns)
+    else:
+        transfer = _rewritten(was, columns)
+    _announce(transfer, invoice, now)
     return transfer
 
 
+def _rewritten(was: Transfer, columns: dict[str, Any]) -> Transfer:
+    """The row of a withdrawn payment holds another one from now on; what members did with the old one is no word on this."""
+    untouched = {"assigned_at": None, "assigned_by": None, "handled_at": None, "handled_by": None, "handled_note": "", "seen_from": ""}
+    withdrawn = Transfer.objects.filter(pk=was.pk, status=Transfer.State.DROPPED, invoice=was.invoice_id)
+    if not withdrawn.update(status=Transfer.State.SEEN, **columns, **untouched):
+        raise StillThere(f"{was} has not been withdrawn from {was.invoice_id or 'nobody'}.")
+    return Transfer.objects.get(pk=was.pk)
+
+
+def _announce(transfer: Transfer, invoice: Invoice | None, now: datetime) -> None:
+    if invoice is None:
+        settlement.tell_of_unassigned("payment.unassigned", transfer, now=now)
+        return
+    search.note(invoice, transfer.txid)
+    search.note_amount(invoice, transfer.credit_minor)
+    settlement.tell("payment.detected", invoice, now=now, transfer=transfer)
+    if transfer.is_late or transfer.is_held:
+        settlement.tell("payment.late", invoice, now=now, transfer=transfer)
+
+
+def _credit_of(invoice: Invoice | None, sighting: Sighting, address: ReceiveAddress, now: datetime) -> credit.Credit:
+    asset = assets.asset(sighting.asset_id)
+    if invoice is None:
+        return UNASSIGNED
+    if _was_there_before(sighting, address, asset.network):
+        return BEFORE
+    return _decide(invoice, sighting.units, asset, address, _arrived(sighting, now))
+
+
+def _arrived(sighting: Sighting, now: datetime) -> datetime:
+    """As early as it can have been: what only a balance shows may have come right after the look before."""
+    at = sighting.since or (sighting.block.at if sighting.block else now)
+    return min(now, at)
+
+
 def _was_there_before(sighting: Sighting, address: ReceiveAddress, network: assets.Network) -> bool:
-    """Whether an invoice's own address got this before it was handed out: then it is the merchant's own doing, and pays nothing."""
-    if sighting.block is None or address.invoice_id is None:
+    """Whether an invoice's own address got this before it was handed out: then it is the merchant's own doing, and pays nothing.
+    What came between that and the first quote on this network is a payer's who took another network than asked."""
+    if sighting.block is None or address.invoice_id is None or sighting.block.at >= address.created_at:
         return False
-    return sighting.block.at < address.created_at - RIGHT_WITHIN.get(network.rail, RIGHT_WITHIN_ELSEWHERE)
+    quoted = Quote.objects.filter(receive_address=address, asset_id__startswith=f"{network.id}/").order_by("created_at", "id")
+    from_height = quoted.values_list("from_height", flat=True).first()
+    return matching.was_before(sighting.block, since=address.created_at, from_height=from_height, rail=network.rail)
 
 
 def credited(decided: credit.Credit, *, now: datetime) -> dict[str, Any]:
@@ -187,9 +249,14 @@ def _needed(invoice: Invoice | None, network: assets.Network, now: datetime) -> 
 
 
 def _decide(invoice: Invoice, units: int, asset: assets.Asset, address: ReceiveAddress, arrived: datetime) -> credit.Credit:
+    quoted = Quote.objects.filter(receive_address=address, asset_id=asset.id, invoice=invoice)
+    is_gas = asset.is_native and address.invoice_id is not None and not quoted.exists()  # as far as anybody can tell
+    if is_gas and units < asset.minimum_units:
+        return credit.Credit(None, credit.DUST)
     if asset.id not in invoice.asset_ids:
         return credit.Credit(None, "other_asset")
-    quoted = Quote.objects.filter(receive_address=address, asset_id=asset.id, invoice=invoice)
+    if is_gas and invoice.status != Status.OPEN:
+        return credit.Credit(None, "held")
     offers = [offer_of(quote, invoice.currency) for quote in quoted]
     grace = timedelta(minutes=asset.network.grace_minutes)
     return credit.decide(
@@ -216,8 +283,9 @@ def offer_of(quote: Quote, currency: str) -> credit.Offer:
     return credit.Offer(quote.pk, quote.amount_units, quote.fiat_minor, rate, quote.created_at, quote.locked_until)
 
 
-def _placed(transfer: Transfer, sighting: Sighting, tip: Tip) -> dict[str, Any]:
-    """Where the payment is now: its block (None in the pool) and how deep. Never less deep while its block is the same.
+def _placed(transfer: Transfer, sighting: Sighting, tip: Tip, source: str) -> dict[str, Any]:
+    """Where the payment is now: its block (None in the pool) and how deep. Never less deep while its block is the same. In the
+    pool: `source`, which is where it must be missed.
 
     Past the needed depth the count is no news; it would touch every old row at every block.
     """
@@ -228,11 +296,12 @@ def _placed(transfer: Transfer, sighting: Sighting, tip: Tip) -> dict[str, Any]:
         "block_hash": block.hash if block else "",
         "block_at": block.at if block else None,
         "confirmations": max(count, transfer.confirmations) if block and block.hash == transfer.block_hash else count,
+        "seen_from": transfer.seen_from if block else source,
     }
 
 
-def _place(transfer: Transfer, sighting: Sighting, tip: Tip) -> bool:
-    columns = _placed(transfer, sighting, tip)
+def _place(transfer: Transfer, sighting: Sighting, tip: Tip, source: str) -> bool:
+    columns = _placed(transfer, sighting, tip, source)
     if all(getattr(transfer, name) == value for name, value in columns.items()):
         return False
     if not Transfer.objects.filter(pk=transfer.pk, invoice=transfer.invoice_id).update(**columns):

@@ -16,6 +16,7 @@ from invoicing import lifecycle, search
 from invoicing.models import Invoice, Status
 from merchants import assets
 from merchants.assets import Asset
+from merchants.fields import MAX_UNITS
 from merchants.models import Merchant, User
 from payments import held, settlement
 from payments.models import Hint, Quote, Transfer
@@ -102,6 +103,14 @@ def waiting(merchant: Merchant) -> QuerySet[Transfer]:
     return of(merchant).filter(handled_at=None).exclude(status=Transfer.State.DROPPED)
 
 
+def worth_a_look(merchant: Merchant) -> QuerySet[Transfer]:
+    """What somebody is called for: without dust, which anybody can send by the thousand."""
+    dust = Q(pk=None)
+    for asset in assets.catalogue().assets.values():
+        dust |= Q(asset_id=asset.id, amount_units__lt=asset.minimum_units)
+    return waiting(merchant).exclude(dust)
+
+
 def is_dust(transfer: Transfer) -> bool:
     """Less than anybody could be asked for: what spammers send. It is kept, and nobody is called for it."""
     try:
@@ -139,7 +148,7 @@ def _quotes(transfer: Transfer, asset: Asset, merchant: Merchant) -> list[Quote]
         if one.price == asset.price:
             units = transfer.amount_units * 10**one.decimals // 10**asset.decimals
             wanted = (units * WHOLE_E4 // (WHOLE_E4 + MORE_E4), units * WHOLE_E4 // (WHOLE_E4 - LESS_E4) + 1)
-            near |= Q(asset_id=one.id, amount_units__range=wanted)
+            near |= Q(asset_id=one.id, amount_units__range=[min(bound, MAX_UNITS) for bound in wanted])
     recent = Q(created_at__gt=transfer.first_seen_at - QUOTED_BEFORE, invoice__merchant=merchant, invoice__status__in=ISSUED)
     return list(Quote.objects.filter(near, recent).select_related("invoice").order_by("-created_at", "-id")[:MOST_QUOTES])
 

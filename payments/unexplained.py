@@ -8,6 +8,7 @@ same money, and keeps its credit. Everything here runs under the lock of the inv
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
@@ -27,6 +28,15 @@ def _rows(address: ReceiveAddress, network: str) -> list[Transfer]:
     return list(Transfer.objects.filter(network=network, txid=BY_BALANCE + address.address).order_by("place"))
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a look found that no transaction explains: `units` in all up to `block`, the newest of it not before `since`."""
+
+    units: int
+    block: Block
+    since: datetime
+
+
 # --- a look -------------------------------------------------------------------------------------------------------------
 
 
@@ -37,15 +47,19 @@ def look(invoice: Invoice, look_id: int, balance: Balance, *, network: Network, 
     """
     coin = balances.coin_of(network)
     found = BalanceLook.objects.select_related("address").get(pk=look_id)
-    found.due_at = balances.next_look(found.address, network, status=invoice.status, now=now)
-    then, listed = (_listed(found.address, coin, up_to=height) for height in (found.height, balance.block.height))
-    book = balances.book_of(found).looked(balance, then=then, now=listed)
-    is_older = found.height is not None and balance.block.height < found.height
-    balances.keep(found, book)
-    found.save(update_fields=["due_at", "baseline_units", "sent_count", "before_units", "received_units", "height"])
-    if coin is None or is_older:
+    found.due_at = balances.next_look(found.address, network, status=invoice.status, looked_at=balance.block.at, now=now)
+    if coin is None or (found.height is not None and balance.block.height < found.height):
+        found.save(update_fields=["due_at"])
         return False
-    return _recompute(invoice, found.address, coin, max(book.received - listed, 0), balance.block, tip=tip, stands=stands, now=now)
+    then, listed = (_listed(found.address, coin, up_to=height) for height in (found.height, balance.block.height))
+    kept = sum(row.amount_units for row in _rows(found.address, network.id) if row.status != State.DROPPED and stands(row))
+    book = balances.book_of(found).looked(balance, then=then, now=listed, kept=kept)
+    since = max(found.address.created_at, found.looked_at or found.address.created_at)
+    balances.keep(found, book)
+    found.looked_at = balance.block.at
+    found.save(update_fields=["due_at", "baseline_units", "sent_count", "before_units", "received_units", "height", "looked_at"])
+    found_now = Found(max(book.received - listed, 0), balance.block, since)
+    return _recompute(invoice, found.address, coin, found_now, tip=tip, stands=stands, now=now)
 
 
 def _listed(address: ReceiveAddress, coin: Asset | None, *, up_to: int | None) -> int:
@@ -60,17 +74,16 @@ def _recompute(
     invoice: Invoice,
     address: ReceiveAddress,
     coin: Asset,
-    total: int,
-    block: Block,
+    found: Found,
     *,
     tip: Tip,
     stands: Callable[[Transfer], bool],
     now: datetime,
 ) -> bool:
-    """Make the rows of `address` amount to `total`."""
+    """Make the rows of `address` amount to what was found."""
     rows = _rows(address, coin.network.id)
     final = [row for row in rows if row.status == State.FINAL and stands(row)]
-    rest = total - sum(row.amount_units for row in final)
+    rest, block = found.units - sum(row.amount_units for row in final), found.block
     changed = [_lower(invoice, row, by, now) for row, by in _too_much(final, -rest)]
     loose = [row for row in rows if row not in final]
     kept, others = loose[:1], [row for row in loose[1:] if row.status != State.DROPPED]
@@ -79,12 +92,18 @@ def _recompute(
         return any([*changed, *(transfers.drop(invoice, row, now=now) for row in kept)])
     place = kept[0].place if kept else next(free for free in count() if free not in {row.place for row in rows})
     if kept and kept[0].amount_units != rest:
-        transfers.revalue(invoice, kept[0], rest, address=address, arrived=min(now, block.at), now=now)
+        transfers.revalue(invoice, kept[0], rest, address=address, arrived=_arrived(kept[0], rest, found.since, now), now=now)
         changed.append(True)
     elif kept and kept[0].status != State.DROPPED and stands(kept[0]) and kept[0].block_at:
         block = Block(kept[0].block_height or 0, kept[0].block_hash, kept[0].block_at)
-    shown = Sighting(BY_BALANCE + address.address, place, address.address, coin.id, rest, block)
+    shown = Sighting(BY_BALANCE + address.address, place, address.address, coin.id, rest, block, found.since)
     return any([*changed, transfers.apply(invoice, shown, address=address, network=coin.network.id, tip=tip, now=now)])
+
+
+def _arrived(row: Transfer, units: int, since: datetime, now: datetime) -> datetime:
+    """What is more than before came since then; what is left of a payment in time stays in time."""
+    is_left = units < row.amount_units and row.quote is not None and not row.is_late
+    return min(now, since, row.quote.locked_until) if is_left and row.quote else min(now, since)
 
 
 def _too_much(final: list[Transfer], units: int) -> list[tuple[Transfer, int]]:

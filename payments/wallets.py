@@ -20,7 +20,7 @@ from invoicing import exports
 from merchants import haste
 from merchants.events import record
 from merchants.models import Merchant, Role, User
-from payments import keys
+from payments import addresses, keys
 from payments.families import Family, families, family
 from payments.gaps import gap, usage, used_index
 from payments.models import ReceiveAddress, Transfer, Wallet, WalletKey
@@ -53,7 +53,8 @@ class Refused(Exception):
 # --- connecting -------------------------------------------------------------------------------------------------------
 def connect_key(merchant: Merchant, *, family: str, spec: str, name: str, by: User | None, now: datetime, first_index: int = 0) -> Wallet:
     """Receive on `family` at addresses of an extended public key (`keys.PublicKey.spec`), from `first_index` on: it can raise
-    the key's counter, never lower it. Replaces the wallet there was. PrivateKeyRefused for a key that can spend."""
+    the key's counter while nobody else here has the key, never lower it. Replaces the wallet there was. PrivateKeyRefused
+    for a key that can spend."""
     of = _open_family(merchant, family)
     spec = _checked(spec, of)
     if not 0 <= first_index <= FURTHEST_START:
@@ -61,7 +62,7 @@ def connect_key(merchant: Merchant, *, family: str, spec: str, name: str, by: Us
     with transaction.atomic():
         held = _owned(merchant, by)
         key, _made = WalletKey.objects.get_or_create(identity=keys.identity(spec))
-        WalletKey.objects.filter(pk=key.pk, next_index__lt=first_index).update(next_index=first_index)
+        _raise(key, first_index, held)
         wallet = _put(held, of, Wallet(way=Wallet.Way.KEY, key=key, spec=spec, name=_named(name, of)), by=by, now=now)
     merchant.accepted_assets = held.accepted_assets
     return wallet
@@ -86,6 +87,14 @@ def connect_fixed(merchant: Merchant, *, family: str, address: str, name: str, b
             raise Refused(_taken()) from None
     merchant.accepted_assets = held.accepted_assets
     return wallet
+
+
+def _raise(key: WalletKey, first_index: int, merchant: Merchant) -> None:
+    """The counter is everybody's who has the key, and anybody can have a public one: nobody may move it away from another's."""
+    to_raise = WalletKey.objects.filter(pk=key.pk, next_index__lt=first_index)
+    if to_raise.exists() and Wallet.objects.filter(key=key).exclude(merchant=merchant).exists():
+        raise Refused(_("Another business here has used this key too, so its numbering cannot be moved. Begin with number 1."))
+    to_raise.update(next_index=first_index)
 
 
 def _open_family(merchant: Merchant, key: str) -> Family:
@@ -148,16 +157,17 @@ def _put(merchant: Merchant, of: Family, new: Wallet, *, by: User | None, now: d
         wallet.merchant, wallet.family, wallet.created_by = merchant, of.key, by
         wallet.save()
     if before is None:
-        _accept(merchant, of)
+        _accept(merchant, of, wallet.way)
         transaction.on_commit(partial(haste.wake, PRICES), robust=True)  # or the first payer waits a minute for them
     more = {"before": _facts(before)} if before else {}
     _tell("wallet.replaced" if before else "wallet.connected", wallet, merchant, by=by, now=now, **more)
     return wallet
 
 
-def _accept(merchant: Merchant, of: Family) -> None:
+def _accept(merchant: Merchant, of: Family, way: str) -> None:
     """Switch on what the merchant can receive now; what is in beta it switches on itself."""
-    new = [asset.id for asset in of.assets if not asset.network.beta and asset.id not in merchant.accepted_assets]
+    able = [asset.id for asset in of.assets if not asset.network.beta and addresses.is_noticed(asset, way=way)]
+    new = [found for found in able if found not in merchant.accepted_assets]
     _set_accepted(merchant, [*merchant.accepted_assets, *new])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -21,7 +21,7 @@ from merchants.assets import Network
 from payments import addresses, balances, confirmations, cursors, hints, matching, settlement, transfers, unexplained
 from payments.confirmations import Tip
 from payments.cursors import due_networks, states
-from payments.matching import Exact, Key, Owner, Spot
+from payments.matching import Asked, Exact, Key, Owner, Spot
 from payments.models import BY_BALANCE, BalanceLook, Cursor, Quote, ReceiveAddress, Transfer
 from payments.rails import Balance, Block, Rail, RailUnreachable, Sighting, rail_for
 from payments.reach import Reach, reach_of
@@ -30,8 +30,8 @@ __all__ = ["due_networks", "read", "states"]
 
 logger = logging.getLogger(__name__)
 
-MOST_BACK = 200  # blocks that are searched for the transaction behind a balance
 IN_ONE_QUERY = 5000
+HEARD_WITHIN = timedelta(hours=1)  # every node has heard of a payment that waits in a pool
 
 _claim = cursors.claim
 
@@ -44,7 +44,12 @@ def read(network_id: str, *, now: datetime) -> int | None:
     cursor = _claim(network_id, now)
     if cursor is None:
         return None
-    network, rail = assets.catalogue().networks[network_id], rail_for(network_id)
+    with cursors.kept(cursor, now=now):
+        return _read(cursor, now)
+
+
+def _read(cursor: Cursor, now: datetime) -> int | None:
+    network, rail = assets.catalogue().networks[cursor.network], rail_for(cursor.network)
     failed = ""
     for _node in range(max(len(network.urls), 1)):
         try:
@@ -82,8 +87,10 @@ def _pass(network: Network, rail: Rail, cursor: Cursor, now: datetime) -> int:
     looks = _looks(network, rail, known, by_balance, reach, now) if reach.last == head.height else []
     seen = _hidden(network, rail, looks, watched, now) | seen
     seen = _steady(known, seen, reach)
-    gone = [row for row in known if _is_gone(row, seen, watched, reach, whole=whole)]
-    found = Found(watched, known, seen, gone, looks, reach, _tip(network, rail, reach, [*known, *by_balance], seen))
+    source = rail.source()[:120]
+    lost = {row.pk for row in known if whole and (row.seen_from == source or row.first_seen_at < now - HEARD_WITHIN)}
+    gone = [row for row in known if _is_gone(row, seen, watched, reach, is_lost=row.pk in lost)]
+    found = Found(watched, known, seen, gone, looks, reach, _tip(network, rail, reach, [*known, *by_balance], seen), source)
     changed, failed = _apply_all(network, cursor, found, now=now)
     told |= _read_to(network, cursor, reach, now)
     trouble = _trouble(head, reach, cursor, found.tip, failed)
@@ -159,15 +166,12 @@ def _hidden(network: Network, rail: Rail, looks: list[tuple[BalanceLook, Balance
     payers told of. A node that cannot say is not asked again in this pass; nothing depends on it."""
     found: list[Sighting] = []
     try:
-        grown = [(look, balance) for look, balance in looks if balances.shows_more(look, balance)]
-        if grown and network.native == "balances":
-            last = max(balance.block.height for _look, balance in grown)
-            first = min(last if look.height is None else look.height + 1 for look, _balance in grown)
-            found += rail.native({look.address.address for look, _balance in grown}, first=max(first, last - MOST_BACK), last=last)
+        found += balances.behind(rail, looks)
         for txid, own in hints.to_try(network, now=now):
             found += rail.in_transaction(txid, own)
     except RailUnreachable as error:
         logger.warning("%s does not tell of single transactions: %s", network.name, error)
+        looks[:] = [pair for pair in looks if not pair[0].is_late]  # a baseline of now would hide what they were
     return {one.key: one for one in found if one.units > 0 and one.address in watched}
 
 
@@ -186,20 +190,20 @@ def _steady(known: list[Transfer], seen: dict[Key, Sighting], reach: Reach) -> d
     return found
 
 
-def _is_gone(row: Transfer, seen: dict[Key, Sighting], watched: dict[str, Spot], reach: Reach, *, whole: bool) -> bool:
-    """Whether the chain took this payment back: its block was replaced and no block has it, or the pool of a chain that
-    stood still (`whole`) has lost it."""
+def _is_gone(row: Transfer, seen: dict[Key, Sighting], watched: dict[str, Spot], reach: Reach, *, is_lost: bool) -> bool:
+    """Whether the chain took this payment back: its block was replaced and no block has it, or (`is_lost`) it is missing in a
+    pool that had it, or must have heard of it, on a chain that stood still."""
     if (row.txid, row.place) in seen or row.receive_address is None or row.receive_address.address not in watched:
         return False
     if row.block_height is None:
-        return whole
+        return is_lost
     return not reach.stands(row) and (row.block_height <= reach.last or reach.last == reach.head.height)
 
 
 def _tip(network: Network, rail: Rail, reach: Reach, known: list[Transfer], seen: dict[Key, Sighting]) -> Tip:
     """The chain's top, with the heights that another node disputes among those that would now become final."""
     tip = Tip(reach.head.height, rail.final_height())
-    rows = {(row.txid, row.place): row for row in known}
+    rows = {key: row for row in known if (key := (row.txid, row.place)) not in seen or not transfers.is_another(row, seen[key])}
     blocks = {key: (found.block.height, found.block.hash) for key, found in seen.items() if found.block}
     blocks |= {key: (row.block_height, row.block_hash) for key, row in rows.items() if row.is_by_balance and row.block_height is not None}
     asked: dict[int, str] = {}
@@ -224,6 +228,7 @@ class Found:
     looks: list[tuple[BalanceLook, Balance]]
     reach: Reach
     tip: Tip
+    source: str  # the host that was asked
 
 
 @dataclass
@@ -238,57 +243,75 @@ class Work:
 def _apply_all(network: Network, cursor: Cursor, found: Found, *, now: datetime) -> tuple[int, list[Owner]]:
     """How many owners' money changed, and those whose could not be settled: one bad payment holds up nobody else's."""
     work = _work(network, found)
-    spots = {found.watched[one.address].address_id for part in work.values() for one in part.seen}
+    spots = {found.watched[one.address].address_id for _owner, part in work for one in part.seen}
     places = {row.address: row for row in ReceiveAddress.objects.filter(pk__in=spots).select_related("wallet")} if spots else {}
     changed, failed = 0, []
-    for owner in sorted(work):
+    for owner, part in work:
         if not cursors.is_held(cursor):
             logger.warning("The pass over %s took too long; another worker has it now.", network.name)
             break
         try:
-            changed += _apply(owner, work[owner], places, network, found, now)
+            changed += _apply(owner, part, places, network, found, now)
         except Exception:
             logger.exception("The money of %s could not be settled", owner)
             failed.append(owner)
     return changed, failed
 
 
-def _work(network: Network, found: Found) -> dict[Owner, Work]:
-    """By owner; what would change nothing is left out."""
+def _work(network: Network, found: Found) -> list[tuple[Owner, Work]]:
+    """By owner; what would change nothing is left out. First come those who lose a payment to another owner, since it is
+    withdrawn before it is given to anybody."""
     rows = {(row.txid, row.place): row for row in found.known}
-    news = [one for key, one in found.seen.items() if key not in rows or not transfers.is_as_known(rows[key], one, found.tip)]
-    at_fixed = [one for one in news if found.watched[one.address].invoice_id is None]
-    owners: dict[Key, int | None] = {key: row.invoice_id for key, row in rows.items()} | _known_of(network, at_fixed)
-    holders = _holders(found.watched, at_fixed)
+    news = [one for key, one in found.seen.items() if key not in rows or not transfers.is_as_known(rows[key], one, found.tip, found.source)]
+    rows |= _seen_before(network, [one for one in news if one.key not in rows])
+    others = {one.key: rows[one.key] for one in news if one.key in rows and transfers.is_another(rows[one.key], one)}
+    known = {key: row.invoice_id for key, row in rows.items() if key not in others}
+    asked = _asked(found.watched, [one for one in news if found.watched[one.address].invoice_id is None])
+    losing: dict[Owner, Work] = defaultdict(Work)
     work: dict[Owner, Work] = defaultdict(Work)
     for one in news:
-        work[matching.owner(one, found.watched[one.address], known=owners, holders=holders)].seen.append(one)
+        whose = matching.owner(one, found.watched[one.address], rail=network.rail, known=known, asked=asked)
+        work[whose].seen.append(one)
+        was = others.get(one.key)
+        if was is not None and was.status != Transfer.State.DROPPED:
+            (work if _owner_of(was) == whose else losing)[_owner_of(was)].gone.append(was)
     for row in found.gone:
-        work[Owner.of(row.invoice_id, row.receive_address_id or 0)].gone.append(row)
+        work[_owner_of(row)].gone.append(row)
     for look, balance in found.looks:
         work[Owner.of(look.address.invoice_id, look.address_id)].looks.append((look, balance))
-    return work
+    return [(owner, part[owner]) for part in (losing, work) for owner in sorted(part)]
 
 
-def _known_of(network: Network, found: list[Sighting]) -> dict[Key, int | None]:
-    """Whose the payments are that were seen before, dropped ones too."""
-    owners: dict[Key, int | None] = {}
+def _owner_of(row: Transfer) -> Owner:
+    return Owner.of(row.invoice_id, row.receive_address_id or 0)
+
+
+def _seen_before(network: Network, found: list[Sighting]) -> dict[Key, Transfer]:
+    """The payments of these transactions that were written down in earlier passes, dropped ones too."""
+    rows: dict[Key, Transfer] = {}
     txids = sorted({one.txid for one in found})
     for at in range(0, len(txids), IN_ONE_QUERY):
-        rows = Transfer.objects.filter(network=network.id, txid__in=txids[at : at + IN_ONE_QUERY])
-        owners |= {(txid, place): invoice for txid, place, invoice in rows.values_list("txid", "place", "invoice")}
-    return owners
+        part = Transfer.objects.filter(network=network.id, txid__in=txids[at : at + IN_ONE_QUERY]).select_related("receive_address")
+        rows |= {(row.txid, row.place): row for row in part}
+    return rows
 
 
-def _holders(watched: dict[str, Spot], found: list[Sighting]) -> dict[Exact, int]:
-    """Which invoice's quote holds which exact amount, at the fixed addresses and of the amounts that were seen."""
-    holders: dict[Exact, int] = {}
+def _asked(watched: dict[str, Spot], found: list[Sighting]) -> dict[Exact, Asked]:
+    """Which invoice's quote holds which exact amount, at the fixed addresses and of the amounts that were seen; and since when
+    that invoice asks for it."""
+    asked: dict[Exact, Asked] = {}
     units = sorted({one.units for one in found})
-    held = Quote.objects.filter(holds_amount=True, receive_address__in={watched[one.address].address_id for one in found})
+    there = Quote.objects.filter(receive_address__in={watched[one.address].address_id for one in found})
     for at in range(0, len(units), IN_ONE_QUERY):
-        rows = held.filter(amount_units__in=units[at : at + IN_ONE_QUERY]).values_list("receive_address", "asset_id", "amount_units", "invoice")
-        holders |= {(address, asset, amount): invoice for address, asset, amount, invoice in rows}
-    return holders
+        near = there.filter(amount_units__in=units[at : at + IN_ONE_QUERY])
+        rows = near.filter(holds_amount=True).values_list("receive_address", "asset_id", "amount_units", "invoice")
+        holders = {(address, asset, amount): invoice for address, asset, amount, invoice in rows}
+        latest_first = near.filter(invoice__in=set(holders.values())).order_by("-created_at", "-id") if holders else near.none()
+        for quote in latest_first:
+            exact = (quote.receive_address_id, quote.asset_id, quote.amount_units)
+            if holders.get(exact) == quote.invoice_id:
+                asked[exact] = Asked(quote.invoice_id, quote.created_at, quote.from_height)
+    return asked
 
 
 def _apply(owner: Owner, part: Work, places: dict[str, ReceiveAddress], network: Network, found: Found, now: datetime) -> int:
@@ -300,7 +323,8 @@ def _apply(owner: Owner, part: Work, places: dict[str, ReceiveAddress], network:
         for one in part.seen:
             if invoice is not None:
                 unexplained.resolve(invoice, one, address=places[one.address], network=network.id, now=now)
-            done.append(transfers.apply(invoice, one, address=places[one.address], network=network.id, tip=found.tip, now=now))
+            place = places[one.address]
+            done.append(transfers.apply(invoice, one, address=place, network=network.id, tip=found.tip, now=now, source=found.source))
         if invoice is None:
             return int(any(done))
         for look, balance in part.looks:

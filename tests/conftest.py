@@ -31,6 +31,7 @@ from tests.stack import Stack
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 CONTRACT = re.compile(r"rails/test_\w+\.py::Test(\w+)Rail::")
+ITS_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 IN_CI = os.environ.get("CI") == "true"
 ON_POSTGRES = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
@@ -46,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item.get_closest_marker("postgres")]
         for item in items:
             item.add_marker(pytest.mark.skip(reason=reason))
-    gone = [item for item in items if any(item.get_closest_marker(name) for name in elsewhere)]
+    gone = [item for item in items if any(item.get_closest_marker(name) for name in elsewhere) or (ON_POSTGRES and not _asks_the_database(item))]
     if gone:
         config.hook.pytest_deselected(items=gone)
         items[:] = [item for item in items if item not in set(gone)]
@@ -54,6 +55,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(pytest.mark.skip(reason="Chromium is not installed: apt-get install chromium"))
+
+
+def _asks_the_database(item: pytest.Item) -> bool:
+    """What asks none says the same beside any; it runs once, with SQLite."""
+    return item.get_closest_marker("django_db") is not None or bool(ITS_FIXTURES & set(getattr(item, "fixturenames", ())))
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:

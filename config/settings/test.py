@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ROOT, database
+from config.settings.base import MIDDLEWARE, ROOT, database
 
 SECRET_KEY = "only-for-tests-" + "x" * 40
 ENCRYPTION_KEYS = ["only-for-tests"]
@@ -17,6 +17,7 @@ DATA_DIR = Path(tempfile.mkdtemp(prefix="quittance-tests-"))
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 MEDIA_ROOT = DATA_DIR / "files"
 DATABASES = {"default": database(os.environ.get("TEST_DATABASE_URL", f"sqlite:///{DATA_DIR / 'test.sqlite3'}"))}
+MIDDLEWARE = ["tests.turns.one_at_a_time", *MIDDLEWARE]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 CELERY_BROKER_URL = "memory://"
 CELERY_TASK_ALWAYS_EAGER = False

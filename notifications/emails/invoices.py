@@ -14,12 +14,13 @@ from invoicing.models import Invoice, LineItem, Status
 from invoicing.money import format_minor, grouped
 from invoicing.snapshot import Document, document
 from invoicing.totals import QUANTITY_SCALE
-from merchants import assets, moments
+from merchants import moments
 from notifications.emails.letter import Letter, Letterhead, Matter, compose, link, one_line
 from notifications.models import Delivery
 from notifications.plans import TEMPLATES
 from notifications.transports import Withheld
 from payments.models import RecordedPayment, Transfer
+from payments.slips import asset_of
 
 LINES_SHOWN = 12
 DESCRIPTION_SHOWN = 600  # characters
@@ -193,7 +194,7 @@ def _transfers(matter: InvoiceMatter) -> list[dict[str, Any]]:
     """What counted: the money on the chain beside what it was credited for, then what was recorded by hand."""
     rows: list[dict[str, Any]] = []
     for transfer in Transfer.objects.filter(invoice=matter.invoice, credit_minor__gt=0).exclude(status=Transfer.State.DROPPED).order_by("id"):
-        asset = matter.document.asset(transfer.asset_id) or assets.asset(transfer.asset_id).frozen()
+        asset = asset_of(matter.document, transfer.asset_id)
         name = _("%(symbol)s on %(network)s") % asset
         txid = "" if transfer.is_by_balance else transfer.short_txid
         rows.append({"units": transfer.amount_units, "asset": asset, "name": name, "txid": txid, "credit_minor": transfer.credit_minor})

@@ -132,9 +132,7 @@ SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     ),
     "wallet.retired": (
         "wallets",
-        lambda told: (
-            _("%(who)s retired %(wallet)s (%(shows)s). Nobody can pay on %(networks)s any more. Its addresses stay watched.") % told
-        ),
+        lambda told: _("%(who)s retired %(wallet)s (%(shows)s). Nobody can pay on %(networks)s any more. Its addresses stay watched.") % told,
     ),
 }
 

@@ -40,6 +40,7 @@ class Quote(models.Model):
     rate_source = models.CharField(max_length=60)
     rate_at = models.DateTimeField()
     created_at = models.DateTimeField()
+    from_height = models.PositiveBigIntegerField(null=True, blank=True)  # the newest block of the network known then
     chosen_at = models.DateTimeField()  # when the payer last asked for it
     locked_until = models.DateTimeField()
     # At a fixed address the amount tells whose payment it is: nobody else gets it until the watch over this invoice ends.
@@ -118,6 +119,7 @@ class Transfer(models.Model):
     amount_units = UnitsField()
     status = models.CharField(max_length=8, choices=State, default=State.SEEN)
     first_seen_at = models.DateTimeField()
+    seen_from = models.CharField(max_length=120, blank=True)  # the host whose pool showed it last
     block_height = models.PositiveBigIntegerField(null=True, blank=True)
     block_hash = models.CharField(max_length=80, blank=True)
     block_at = models.DateTimeField(null=True, blank=True)

@@ -91,7 +91,9 @@ class BalanceLook(models.Model):
     sent_count = models.PositiveBigIntegerField(default=0)  # transactions sent from the address when the baseline was taken
     before_units = UnitsField(default=0)  # what had come before the baseline, once the merchant has swept the address
     received_units = UnitsField(default=0)
+    from_height = models.PositiveBigIntegerField(null=True, blank=True)  # the newest block known when the address was handed out
     height = models.PositiveBigIntegerField(null=True, blank=True)  # the block of the last look
+    looked_at = models.DateTimeField(null=True, blank=True)  # that block's own time
     due_at = models.DateTimeField(null=True, blank=True)  # when to look next
 
     class Meta:
@@ -100,3 +102,8 @@ class BalanceLook(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address_id} on {self.network}"
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the baseline could not be taken yet."""
+        return self.baseline_units is None and self.height is None and self.from_height is not None

@@ -34,7 +34,8 @@ class Block:
 class Sighting:
     """An output to a watched address, in a block or (block None) in the pool.
 
-    `place` is its place inside the transaction, which a reorg does not move. `units` is above zero.
+    `place` is its place inside the transaction, which a reorg does not move. `units` is above zero. Of money that only a balance
+    shows, `block` is the one of the look, and `since` from when on it can have come.
     """
 
     txid: str
@@ -43,6 +44,7 @@ class Sighting:
     asset_id: str
     units: int
     block: Block | None
+    since: datetime | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -131,8 +133,9 @@ class Rail(ABC):
         """Whether payments in `asset` can come in ways that `scan` does not see, so that balances are looked at."""
         return False
 
-    def balances(self, addresses: Collection[str]) -> dict[str, Balance]:
-        """What each address holds of the native coin at the head. Asked only where `hides_payments`."""
+    def balances(self, addresses: Collection[str], *, height: int | None = None) -> dict[str, Balance]:
+        """What each address holds of the native coin: at the head, or at the block `height`. Empty where that is not there, or the
+        node keeps no state so old. Asked only where `hides_payments`."""
         return {}
 
     def native(self, addresses: Collection[str], *, first: int, last: int) -> list[Sighting]:

@@ -144,7 +144,7 @@ class EvmRail(Rail):
         coin = self._coin()
         if coin is None:
             return []
-        hits = [(header, payment) for header, payments in self.chain.payments(headers) for payment in payments if payment.to in wanted]
+        hits = list(self.chain.payments(headers, wanted))
         receipts = self.chain.receipts((payment.txid, header.hash) for header, payment in hits)
         found = []
         for header, payment in hits:
@@ -166,23 +166,25 @@ class EvmRail(Rail):
         found = [self._sighting(log, receipt, contracts, wanted, header.block) for log in logs]
         coin = self._coin()
         if coin is not None and self.network.native != "none":
-            found += [Sighting(txid, place, wanted[to], coin.id, units, header.block) for place, to, units in self._coins_in(raw) if to in wanted]
+            coins = self._coins_in(raw, wanted)
+            found += [Sighting(txid, place, wanted[to], coin.id, units, header.block) for place, to, units in coins]
         return found
 
-    def _coins_in(self, txid: str) -> list[tuple[int, str, int]]:
-        own = [(0, payment.to, payment.units) for payment in self.chain.own_payment(txid)]
-        return own + [(INNER + position, to, units) for position, to, units in self.chain.inner_payments(txid)]
+    def _coins_in(self, txid: str, wanted: Collection[str]) -> list[tuple[int, str, int]]:
+        own = [(0, payment.to, payment.units) for payment in self.chain.own_payment(txid, wanted)]
+        return own + [(INNER + position, to, units) for position, to, units in self.chain.inner_payments(txid) if to in wanted]
 
     # --- balances -----------------------------------------------------------------------------------------------
     def hides_payments(self, asset: Asset) -> bool:
         return asset.is_native and self.network.native != "none"
 
-    def balances(self, addresses: Collection[str]) -> dict[str, Balance]:
-        header = self.chain.latest()
+    def balances(self, addresses: Collection[str], *, height: int | None = None) -> dict[str, Balance]:
+        header = self.chain.latest() if height is None else self.chain.header_at(height)
         if header is None or not addresses:
             return {}
-        found = self.chain.accounts([self.raw(address) for address in addresses], header)
-        return {address: Balance(*pair, header.block) for address, pair in zip(addresses, found, strict=True)}
+        raw = [self.raw(address) for address in addresses]
+        found = self.chain.accounts(raw, header) if height is None else self.chain.past_accounts(raw, header)
+        return {address: Balance(*pair, header.block) for address, pair in zip(addresses, found, strict=True)} if found else {}
 
     # --- what payers get ----------------------------------------------------------------------------------------
     def payment_uri(self, asset: Asset, *, address: str, units: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from merchants.assets import Network
 from payments.rails import evm_format as fmt
 from payments.rails.base import RailUnreachable
-from payments.rails.evm_format import Garbled, Header, Log, Payment, Receipt
+from payments.rails.evm_format import Garbled, Header, Log, Payment, Receipt, Sent
 from payments.rails.jsonrpc import Client, Node, RpcError
 
 V = TypeVar("V")
@@ -43,6 +43,10 @@ class Kept(Generic[V]):
         with self._lock:
             self._rows.clear()
 
+    def forget(self, key: object) -> None:
+        with self._lock:
+            self._rows.pop(key, None)
+
     def put(self, key: object, value: V) -> None:
         with self._lock:
             self._rows[key] = value
@@ -55,7 +59,7 @@ class Chain:
         self.network = network
         self.client = Client(network.urls, verify=self._verify)
         self._headers = Kept[Header](max(4 * network.reorg_depth, 4096))
-        self._payments = Kept[tuple[Payment, ...]](max(2 * network.reorg_depth, 256))
+        self._sent = Kept[tuple[Sent, ...]](max(2 * network.reorg_depth, 256))
         self._receipts = Kept[Receipt](RECEIPTS_KEPT)
         self._stood: dict[Node, tuple[str, float]] = {}  # each node's head, and since when
         self._mine = threading.local()
@@ -164,19 +168,27 @@ class Chain:
             answer = self.client.call("eth_getBlockByNumber", [tag, False])
             return -1 if answer is None else fmt.header(answer).height
 
-    def payments(self, headers: Sequence[Header]) -> Iterator[tuple[Header, tuple[Payment, ...]]]:
-        """Each block with what its transactions themselves send."""
+    def payments(self, headers: Sequence[Header], addresses: Collection[str]) -> Iterator[tuple[Header, Payment]]:
+        """What the transactions of these blocks themselves send to `addresses`, each with its block."""
         for at in range(0, len(headers), BLOCKS_A_BATCH):
             part = headers[at : at + BLOCKS_A_BATCH]
-            found = {header.hash: self._payments.get((self.client.node, header.hash)) for header in part}
-            missing = [name for name, payments in found.items() if payments is None]
+            found = {header.hash: self._sent.get((self.client.node, header.hash)) for header in part}
+            missing = [name for name, sent in found.items() if sent is None]
             with self.asking():
                 for name, answer in zip(missing, self.client.batch([("eth_getBlockByHash", [name, True]) for name in missing]), strict=True):
                     if answer is None or fmt.header(answer).hash != name:
                         raise self.broken("lost blocks in the middle of a pass")
-                    found[name] = fmt.payments(answer)
-                    self._payments.put((self.client.node, name), found[name] or ())
-            yield from ((header, found[header.hash] or ()) for header in part)
+                    found[name] = fmt.sent(answer)
+                    self._sent.put((self.client.node, name), found[name] or ())
+                hits = [(header, payment) for header in part for payment in self._read(header, found[header.hash] or (), addresses)]
+            yield from hits
+
+    def _read(self, header: Header, sent: Iterable[Sent], addresses: Collection[str]) -> list[Payment]:
+        try:
+            return fmt.payments_to(addresses, sent)
+        except Garbled:
+            self._sent.forget((self.client.node, header.hash))  # it may speak sense the next time
+            raise
 
     # --- logs and receipts --------------------------------------------------------------------------------------
     def transfers(self, contracts: Collection[str], addresses: Collection[str], *, first: int, last: int) -> list[Log]:
@@ -231,11 +243,11 @@ class Chain:
         """Ask for this receipt no more: it bears out what else was said. One that does not may be whole the next time."""
         self._receipts.put((self.client.node, txid, receipt.block_hash), receipt)
 
-    def own_payment(self, txid: str) -> tuple[Payment, ...]:
-        """What a transaction itself sends; empty for nothing."""
+    def own_payment(self, txid: str, addresses: Collection[str]) -> list[Payment]:
+        """What a transaction itself sends to one of `addresses`; empty for nothing."""
         with self.asking():
             answer = self.client.call("eth_getTransactionByHash", [txid])
-            return fmt.payments({"transactions": [answer]}) if answer else ()
+            return fmt.payments_to(addresses, fmt.sent({"transactions": [answer]})) if answer else []
 
     def inner_payments(self, txid: str) -> list[tuple[int, str, int]]:
         """(position, to, units) of what its inner calls send; empty where the node does not trace, or not quickly: anybody
@@ -248,9 +260,21 @@ class Chain:
     # --- accounts -----------------------------------------------------------------------------------------------
     def accounts(self, addresses: Sequence[str], at: Header) -> list[tuple[int, int]]:
         """(balance, transactions sent) of each address at a block."""
-        calls = [(method, (address, hex(at.height))) for address in addresses for method in ("eth_getBalance", "eth_getTransactionCount")]
         with self.asking():
-            answers = [fmt.quantity(answer) for answer in self.client.batch(calls)]
+            return self._accounts(addresses, at)
+
+    def past_accounts(self, addresses: Sequence[str], at: Header) -> list[tuple[int, int]]:
+        """The same at an older block; empty where the node refuses: most keep the state of the last 128 blocks, and are sound."""
+        try:
+            return self._accounts(addresses, at)
+        except RpcError:
+            return []
+        except Garbled as error:
+            raise self.broken(str(error)) from None
+
+    def _accounts(self, addresses: Sequence[str], at: Header) -> list[tuple[int, int]]:
+        calls = [(method, (address, hex(at.height))) for address in addresses for method in ("eth_getBalance", "eth_getTransactionCount")]
+        answers = [fmt.quantity(answer) for answer in self.client.batch(calls)]
         return list(zip(answers[::2], answers[1::2], strict=True))
 
     # --- all nodes ----------------------------------------------------------------------------------------------

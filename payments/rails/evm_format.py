@@ -7,7 +7,7 @@ always 40 digits in lower case after '0x', whatever the network shows to people.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ WORD_MOST = 2**256 - 1
 LONGEST_SYMBOL = 40
 
 _HASH = re.compile(r"0x[0-9a-f]{64}")
+_NOTHING = re.compile(r"0x0*")
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 
 
@@ -49,6 +50,20 @@ class Payment:
     txid: str
     to: str
     units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that sends native coin to somebody else, as the node wrote it down. It is read closely only where it
+    is somebody's we know: chains have transactions of kinds of their own, and no stranger's may stop us."""
+
+    to: str
+    txid: Any
+    value: Any
+
+    @property
+    def payment(self) -> Payment:
+        return Payment(hashed(self.txid), self.to, quantity(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +147,20 @@ def header(value: Any) -> Header:
     return Header(quantity(found.get("number")), hashed(found.get("hash")), hashed(found.get("parentHash")), at)
 
 
-def payments(value: Any) -> tuple[Payment, ...]:
+def sent(value: Any) -> tuple[Sent, ...]:
     """The transactions of a full block that send native coin to somebody else."""
     rows = [_object(row) for row in _list(_object(value).get("transactions"))]
     found = [
-        Payment(hashed(row.get("hash")), _address(row["to"]), quantity(row.get("value")))
+        Sent(row["to"].lower(), row.get("hash"), row.get("value"))
         for row in rows
-        if row.get("to") and str(row.get("value", "0x0")).strip("0x") and row["to"] != row.get("from")
+        if isinstance(row.get("to"), str) and not _NOTHING.fullmatch(str(row.get("value", "0x0"))) and row["to"] != row.get("from")
     ]
     return tuple(found)
+
+
+def payments_to(addresses: Collection[str], found: Iterable[Sent]) -> list[Payment]:
+    """Those of many transactions that pay one of `addresses`. Garbled when one of these cannot be read."""
+    return [one.payment for one in found if one.to in addresses]
 
 
 def log(value: Any) -> Log:

@@ -29,6 +29,10 @@ TIMEOUT = (3.0, 10.0)  # seconds to connect, and between two pieces of the answe
 DEADLINE = 30.0  # seconds for the whole answer
 MOST_BYTES = 64 * 2**20
 MOST_CALLS = 100  # in one batch, until a node refuses so many
+LESS, MORE = 4, 2  # a quarter of a batch that was refused is asked for next, and twice as many after GOOD_BATCHES as big as may be
+GOOD_BATCHES = 20
+TOO_MANY = (400, 403, 413, 500)  # HTTP statuses of servers that take fewer calls at once, whatever the body says
+BUSY = re.compile(r"rate.?limit|too many requests|request rate|requests? per |slow down|throttl|compute units|request count exceeded", re.IGNORECASE)
 ASIDE = 60.0  # seconds for which a node that failed is asked after the others
 PIECE = 2**16
 LONGEST_REFUSAL = 200
@@ -42,6 +46,10 @@ class RpcError(RailUnreachable):
         self.code = code
 
 
+class Overcharged(RailUnreachable):
+    """The node answered by an HTTP status that some give to more than they take at once."""
+
+
 class Node:
     """One node, by its URL; `user:password@` in it is sent as HTTP basic authentication. Threads may share it: each has
     its own connections."""
@@ -51,6 +59,8 @@ class Node:
         self.host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or ""
         self.timeout, self.most_bytes, self.most_calls = timeout, most_bytes, MOST_CALLS
         self.is_verified = False
+        self._good = 0  # batches of `most_calls` that were answered since that changed
+        self._answered = 1  # the most calls of a batch that was
         self.aside_until = 0.0  # by time.monotonic()
         self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         self._auth = HTTPBasicAuth(unquote(parts.username or "").encode(), unquote(parts.password or "").encode()) if parts.username else None
@@ -66,22 +76,37 @@ class Node:
 
     def batch(self, calls: Iterable[Call], *, tolerant: bool = False, timeout: tuple[float, float] | None = None) -> list[Any]:
         """The results of many calls, in their order. The first refusal is raised, or, if `tolerant`, each stands as RpcError
-        in the place of its result. A node that refuses so many at once is asked in smaller batches."""
-        left, results = list(calls), []
+        in the place of its result. A node that refuses so many at once is asked in smaller batches, and for a while in
+        small ones only."""
+        left, results, before = list(calls), [], self.most_calls
         while left:
-            size = self.most_calls
+            size = min(self.most_calls, len(left))
             try:
                 results += self._batch(left[:size], timeout)
-            except RpcError:
+            except (RpcError, Overcharged):
                 if size == 1:
+                    self.most_calls = before  # that they were many was not the reason
                     raise
-                self.most_calls = min(size, len(left)) // 2 or 1
+                self._shrink(size)
             else:
                 left = left[size:]
+                self._grow(size)
         refused = next((one for one in results if isinstance(one, RpcError)), None)
         if refused is not None and not tolerant:
             raise refused
         return results
+
+    def _shrink(self, refused: int) -> None:
+        if self._answered >= refused:  # it takes less than it did
+            self._answered = 1
+        self.most_calls, self._good = max(refused // LESS, self._answered), 0
+
+    def _grow(self, answered: int) -> None:
+        """One refusal may have been a passing one, so it is not for ever."""
+        self._answered = max(self._answered, answered)
+        self._good += answered == self.most_calls
+        if self._good >= GOOD_BATCHES:
+            self.most_calls, self._good = min(self.most_calls * MORE, MOST_CALLS), 0
 
     def _batch(self, calls: list[Call], timeout: tuple[float, float] | None) -> list[Any]:
         if len(calls) == 1:
@@ -93,6 +118,8 @@ class Node:
         if isinstance(answers, dict):  # an error about the batch itself
             self._result(answers, None)
         listed = answers if isinstance(answers, list) else []
+        if 0 < len(listed) < len(calls) and all(isinstance(one, dict) and one.get("error") is not None for one in listed):
+            self._result(listed[0], None)  # some put it into a list
         by_number = {one["id"]: one for one in listed if isinstance(one, dict) and isinstance(one.get("id"), int)}
         if by_number.keys() != set(range(len(calls))):
             raise self._failed("answered another batch than it was asked")
@@ -108,6 +135,8 @@ class Node:
         if isinstance(answer, dict) and answer.get("error") is not None:
             error = answer["error"]
             code, text = (error.get("code"), error.get("message")) if isinstance(error, dict) else (0, error)
+            if code == 429 or _is_busy(str(text)):
+                raise RailUnreachable(f"{self.host} is asked too often: {self._readable(text)}")
             raise RpcError(f"{self.host} refused: {self._readable(text)}", code if isinstance(code, int) else 0)
         if not isinstance(answer, dict) or "result" not in answer or answer.get("id") != number:
             raise self._failed("gave an answer that is no JSON-RPC")
@@ -177,6 +206,8 @@ class Node:
             return answer
         if status in (400, 404, 413, 500) and isinstance(answer, dict) and isinstance(answer.get("error"), dict):
             return answer
+        if status in TOO_MANY and not _is_busy(text[:PIECE].decode(errors="replace")):
+            raise Overcharged(f"{self.host} answered HTTP {status}.")
         raise self._failed("gave an answer that is no JSON" if status == 200 else f"answered HTTP {status}")
 
 
@@ -268,6 +299,11 @@ class Client:
 def _turn(node: Node) -> float:
     """Nodes in order are asked as they are listed, then those that failed, longest ago first."""
     return node.aside_until if node.aside_until > time.monotonic() else 0.0
+
+
+def _is_busy(text: str) -> bool:
+    """Whether a refusal speaks of how often the node is asked, and not of how much at once."""
+    return BUSY.search(text) is not None and "batch" not in text.lower()
 
 
 def _request(number: int, call: Call) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.template.context import RequestContext
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from merchants.assets import Asset
 from payments import addresses
 
 register = template.Library()
@@ -29,6 +30,12 @@ def short_address(value: str) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def receiving(context: RequestContext) -> set[str]:
-    """The families of networks on which this merchant can receive now."""
+def receiving(context: RequestContext) -> dict[str, str]:
+    """The families of networks on which this merchant can receive now, each with the way its wallet is connected."""
     return addresses.receiving(context["request"].merchant)
+
+
+@register.filter
+def needs_key(asset: Asset, ways: dict[str, str]) -> bool:
+    """Whether a wallet is connected that would receive this asset, were it not by one fixed address."""
+    return asset.network.family in ways and not addresses.is_received(asset, ways)

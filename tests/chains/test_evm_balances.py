@@ -10,9 +10,11 @@ import pytest
 
 from payments import quotes
 from payments.models import BY_BALANCE
+from payments.rails import EvmRail, RailUnreachable
 from tests.chains import evm
 from tests.chains.anvil import Anvil
-from tests.chains.evm_story import ETHERS, EvmStory, installed, live_merchant, story
+from tests.chains.evm_story import ETHERS, FIXED, PRICES, EvmStory, installed, live_merchant, story
+from tests.payments.prices import set_prices
 
 pytestmark = [pytest.mark.chain, pytest.mark.django_db]
 __all__ = ["installed", "story"]
@@ -204,6 +206,37 @@ class TestWhereBlocksAreNotRead:
         pay_inside(story)
         assert (story.blocks().pending_minor, shown(story)) == (10_000, [(True, ETHERS, "seen")])
         assert story.blocks(2).status == "paid"
+
+    def test_at_a_fixed_address_the_coin_is_not_offered(self, story: EvmStory) -> None:
+        merchant = live_merchant("fixed", fixed=FIXED, accepted_assets=[])
+        assert evm.ETH not in merchant.accepted_assets
+        assert evm.usdt(story.anvil) in merchant.accepted_assets
+        merchant.accepted_assets = [*merchant.accepted_assets, evm.ETH]  # from another wallet, before
+        merchant.save()
+        with pytest.raises(quotes.CannotQuote, match="cannot receive ETH"):
+            EvmStory(merchant, story.anvil).quote("ETH")
+
+    def test_a_node_that_was_away_when_it_was_quoted_costs_no_payment(self, story: EvmStory, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(*_args: object, **_named: object) -> None:
+            raise RailUnreachable("away for a moment")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(EvmRail, "balances", away)
+            quote = story.quote("ETH")
+        txid = story.pay("ETH", quote=quote)
+        assert (story.blocks(3).status, story.transfer().txid) == ("paid", txid)
+
+    def test_a_payment_long_after_its_quote_is_found_within_the_hour(self, story: EvmStory) -> None:
+        quote = story.quote("ETH")
+        story.blocks()
+        story.wait(timedelta(minutes=22))
+        story.blocks(2)
+        txid = story.pay("ETH", quote=quote)
+        story.blocks(2)
+        assert story.transfers() == []
+        set_prices("EUR", PRICES, at=story.now)
+        story.wait(timedelta(minutes=11))
+        assert (story.blocks(2).status, story.transfer().txid, story.transfer().is_late) == ("paid", txid, True)
 
     def test_a_plain_payment_dropped_by_a_reorg_is_taken_back(self, story: EvmStory) -> None:
         txid = story.pay("ETH")

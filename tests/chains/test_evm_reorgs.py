@@ -15,6 +15,10 @@ pytestmark = [pytest.mark.chain, pytest.mark.django_db]
 __all__ = ["installed", "story"]
 
 HIGHER = {"gasPrice": hex(5 * 10**9)}
+# A token's code that gives half of what is sent: log3(Transfer, caller, calldata[4], calldata[36] / 2), and returns true.
+HALVING = (
+    "0x60243560011c600052" + "60043533" + "7fddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef" + "60206000a3" + "600160005260206000f3"
+)
 
 
 @pytest.mark.parametrize("symbol", ["ETH", "USDT"])
@@ -146,6 +150,21 @@ def test_a_transfer_that_came_through_before_a_reorg_and_reverts_after_it_is_tak
     story.blocks(3)
     assert story.anvil.receipt(txid)["status"] == "0x0"
     assert (story.invoice.status, story.outcome()) == ("open", [("dropped", 10_000)])
+
+
+def test_a_transfer_that_brings_less_after_a_reorg_counts_for_what_it_brings(story: EvmStory) -> None:
+    """The same transaction, the same log, another amount: what a payment through an exchange contract does."""
+    quote = story.quote("MOOD")
+    txid = story.pay(quote=quote)
+    story.blocks(3)
+    assert (story.invoice.status, story.outcome()) == ("paid", [("final", 10_000)])
+    raw = story.anvil.raw(txid)
+    story.anvil.reorg(3, again=[])
+    story.anvil.rpc("anvil_setCode", quote.asset.contract, HALVING)
+    story.anvil.rpc("eth_sendRawTransaction", raw[txid])
+    story.blocks(4)
+    assert (story.transfer().txid, story.transfer().amount_units) == (txid, quote.amount_units // 2)
+    assert (story.invoice.status, story.invoice.credited_minor, story.outcome()) == ("open", 5_000, [("final", 5_000)])
 
 
 def test_a_reorg_deeper_than_the_window_is_followed_to_the_payment(story: EvmStory) -> None:

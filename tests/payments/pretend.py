@@ -106,6 +106,7 @@ class Node:
     disputed: set[int] = field(default_factory=set)
     lags: int = 0  # blocks that it does not know yet
     is_silent: bool = False  # answers [] to every scan
+    forgets: bool = False  # keeps the state of its newest block only
     away: int = 0  # calls that fail before it answers again
     asked: list[Any] = field(default_factory=list)
 
@@ -138,9 +139,14 @@ class Node:
 
     def balance(self, address: str) -> Balance:
         """What came, less what was swept (kept as a negative correction)."""
-        came = sum(one.units for one in [*self.paid, *self.inner] if one.address == address and one.block and one.asset_id.endswith("slip44:60"))
+        return self.balance_at(address, self.head)
+
+    def balance_at(self, address: str, block: Block) -> Balance:
+        """The same up to an older block; what was swept is taken as swept before it."""
+        there = [one for one in [*self.paid, *self.inner] if one.block and one.block.height <= block.height]
+        came = sum(one.units for one in there if one.address == address and one.asset_id.endswith("slip44:60"))
         swept = self.balances.get(address, Balance(0, 0, self.head))
-        return Balance(came + swept.units, swept.sent_count, self.head)
+        return Balance(came + swept.units, swept.sent_count, block)
 
     def reorg(self, depth: int, *, now: datetime, drop: Collection[str] = (), to_pool: bool = True) -> None:
         """Replace the top `depth` blocks: what was in them goes back to the pool, or (`drop`) is gone."""
@@ -214,8 +220,11 @@ class PretendRail(Rail):
     def hides_payments(self, asset: Asset) -> bool:
         return asset.is_native
 
-    def balances(self, addresses: Collection[str]) -> dict[str, Balance]:
-        return {address: self.node.balance(address) for address in addresses}
+    def balances(self, addresses: Collection[str], *, height: int | None = None) -> dict[str, Balance]:
+        node = self.node
+        if height is not None and (node.forgets or height >= len(node.blocks)):
+            return {}
+        return {address: node.balance(address) if height is None else node.balance_at(address, node.blocks[height]) for address in addresses}
 
     def native(self, addresses: Collection[str], *, first: int, last: int) -> list[Sighting]:
         return [one for one in self._mined(addresses, first, last) if one.asset_id.endswith("slip44:60")]

@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments import hints, quotes
+from invoicing import ledger
+from invoicing.snapshot import document
+from payments import checkout, hints, quotes
 from payments.balances import Book
 from payments.models import BalanceLook, Quote, Transfer
 from payments.rails import Balance, Block, RailUnreachable
 from tests.factories import NOW
-from tests.payments.pretend import ETH, HOME, LiveStory, Node, PretendRail, home, living, own_wallet, price
+from tests.payments.pretend import ETH, HOME, USDC, LiveStory, Node, PretendRail, home, living, own_wallet, price
+from tests.payments.prices import set_prices
 
 __all__ = ["home"]
 
@@ -34,6 +37,7 @@ class Truth:
     inner: list[tuple[int, int]] = field(default_factory=list)
     hidden: int = 0  # of what came inside, swept before anybody looked
     unseen: int = 0
+    was_swept: bool = False  # since the last look, without a transaction of its own
 
     @property
     def came(self) -> int:
@@ -47,6 +51,7 @@ STEP = st.one_of(
     st.tuples(st.just("direct"), st.integers(1, 100)),
     st.tuples(st.just("inner"), st.integers(1, 100)),
     st.tuples(st.just("sweep"), st.integers(0, 100)),  # what is left behind, at most
+    st.tuples(st.just("swept for it"), st.integers(0, 100)),  # the same without a transaction of its own
     st.tuples(st.just("look"), st.just(0)),
     st.tuples(st.just("old look"), st.just(0)),
 )
@@ -69,14 +74,19 @@ def test_the_books_are_never_above_the_truth_and_are_the_truth_when_no_sweep_hid
         elif act == "sweep":
             truth.balance, truth.sent = min(truth.balance, units), truth.sent + 1
             truth.hidden, truth.unseen = truth.hidden + truth.unseen, 0
+        elif act == "swept for it":
+            truth.was_swept |= truth.balance > units
+            truth.balance = min(truth.balance, units)
         elif act == "look":
             said = Balance(truth.balance, truth.sent, Block(truth.height, "", NOW))
-            moved = said.sent_count != book.sent
-            book = book.looked(said, then=truth.listed(book.height), now=truth.listed(truth.height))
+            moved = said.sent_count != book.sent or truth.was_swept
+            listed = truth.listed(book.height)
+            book = book.looked(said, then=listed, now=truth.listed(truth.height), kept=book.received - listed)
             truth.hidden, truth.unseen = truth.hidden + (truth.unseen if moved else 0), 0
+            truth.was_swept = False
         else:
             old = Balance(said.units, said.sent_count, Block(said.block.height - 1, "", NOW))
-            assert book.looked(old, then=0, now=0) == book
+            assert book.looked(old, then=0, now=0, kept=0) == book
         assert book.received <= truth.came
         assert act == "look" or book == before
         assert book.received >= before.received
@@ -93,20 +103,36 @@ def test_the_books_are_never_above_the_truth_and_are_the_truth_when_no_sweep_hid
         ([(7, 0, 1), (0, 1, 2), (5, 1, 3)], 12),
         ([(7, 0, 1), (3, 1, 2), (3, 1, 3)], 7),  # a part was left
         ([(7, 0, 2), (0, 0, 1)], 7),  # an older block
-        ([(7, 0, 1), (0, 0, 2)], 0),  # taken back by the network
+        ([(7, 0, 1), (0, 0, 2)], 7),  # swept for it
+        ([(7, 0, 1), (2, 0, 2), (5, 0, 3)], 10),
     ],
 )
 def test_worked_examples(looks: list[tuple[int, int, int]], received: int) -> None:
     book = Book(0, 0, 0, 0, 0)
     for units, sent, height in looks:
-        book = book.looked(Balance(units, sent, Block(height, "", NOW)), then=0, now=0)
+        book = book.looked(Balance(units, sent, Block(height, "", NOW)), then=0, now=0, kept=book.received)
     assert book.received == received
 
 
+@pytest.mark.parametrize(
+    ("book", "units", "sent", "kept", "received"),
+    [
+        (Book(0, 0, 0, 7, 1), 0, 0, 0, 0),  # the network has none of it any more
+        (Book(0, 0, 0, 7, 1), 7, 0, 0, 7),  # it has it in another block
+        (Book(0, 0, 0, 7, 1), 4, 0, 0, 4),
+        (Book(0, 0, 5, 7, 1), 0, 0, 5, 5),  # what came before a sweep stands
+        (Book(0, 1, 7, 7, 1), 0, 0, 0, 0),  # a sweep that was taken back together with what it took
+        (Book(0, 0, 7, 7, 1), 0, 0, 0, 0),
+    ],
+)
+def test_what_the_network_takes_back_is_computed_anew(book: Book, units: int, sent: int, kept: int, received: int) -> None:
+    assert book.looked(Balance(units, sent, Block(1, "", NOW)), then=0, now=0, kept=kept).received == received
+
+
 def test_a_baseline_taken_late_counts_what_was_listed_before_it() -> None:
-    book = Book().looked(Balance(9, 0, Block(5, "", NOW)), then=0, now=4)
+    book = Book().looked(Balance(9, 0, Block(5, "", NOW)), then=0, now=4, kept=0)
     assert (book.baseline, book.received) == (9, 4)
-    assert book.looked(Balance(12, 0, Block(6, "", NOW)), then=4, now=4).received == 7
+    assert book.looked(Balance(12, 0, Block(6, "", NOW)), then=4, now=4, kept=0).received == 7
 
 
 # --- on a chain ---------------------------------------------------------------------------------------------------------
@@ -162,7 +188,7 @@ class TestInnerPayments:
         address = place(story)
         until_the_lock_ends(story)
         story.now += timedelta(minutes=6)
-        story.look()
+        story.blocks()
         assert BalanceLook.objects.get().due_at == story.now + timedelta(days=1)
         home.pay_inside(address, ETH, 10**15)
         story.now += timedelta(hours=23)
@@ -255,8 +281,198 @@ class TestWhereBlocksAreNotRead:
         story.blocks(3)
         assert asked == []
 
+    def test_a_payment_long_before_the_look_is_found_with_its_transaction(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        story.blocks()
+        txid = story.pay(quote=quote)
+        story.blocks(700, look=False)
+        for _pass in range(4):  # two hundred blocks each
+            story.look()
+        assert (rows(story), story.transfer().txid, story.transfer().is_late) == ([(False, "final", 10_000)], txid, False)
+
+    @pytest.mark.parametrize(("quoted", "every"), [(timedelta(0), timedelta(minutes=10)), (timedelta(days=3), timedelta(hours=1))])
+    def test_an_open_invoice_is_looked_at_often(self, story: LiveStory, quoted: timedelta, every: timedelta) -> None:
+        place(story)
+        story.now += timedelta(minutes=30) + quoted
+        story.blocks()
+        assert BalanceLook.objects.get().due_at == story.now + every
+
+
+class TestABaselineTakenLate:
+    @pytest.fixture
+    def quote(self, story: LiveStory, home: Node, monkeypatch: pytest.MonkeyPatch) -> Quote:
+        """Its node could not be asked when it was made, and two blocks came since."""
+        home.balances["0xlive0000"] = Balance(10**18, 4, home.head)
+        story.blocks()
+
+        def refused(*_args: object, **_named: object) -> None:
+            raise RailUnreachable("no")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(PretendRail, "balances", refused)
+            quote: Quote = story.quote(ETH)
+        story.blocks(2, look=False)
+        assert BalanceLook.objects.get().baseline_units is None
+        return quote
+
+    def test_is_what_was_there_when_the_address_was_handed_out(self, story: LiveStory, home: Node, quote: Quote) -> None:
+        home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        story.blocks(3)
+        assert BalanceLook.objects.get().baseline_units == 10**18
+        assert (rows(story), story.transfer().is_late, story.invoice.status) == ([(True, "final", 10_000)], False, "paid")
+
+    def test_waits_for_a_network_that_cannot_be_read(self, story: LiveStory, home: Node, quote: Quote) -> None:
+        home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        home.away = 2
+        story.look()
+        assert BalanceLook.objects.get().baseline_units is None
+        story.blocks(3)
+        assert story.invoice.status == "paid"
+
+    @pytest.mark.parametrize("tells", [True, False])
+    def test_where_no_node_knows_it_any_more_plain_payments_are_looked_for_first(
+        self, story: LiveStory, home: Node, quote: Quote, settings: Any, monkeypatch: pytest.MonkeyPatch, tells: bool
+    ) -> None:
+        settings.NETWORK_OVERRIDES = {"home": {"native": "balances"}}
+        home.forgets = True
+        txid = story.pay(quote=quote)
+        story.blocks(4, look=False)
+        if not tells:
+
+            def refused(*_args: object, **_named: object) -> None:
+                raise RailUnreachable("no")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(PretendRail, "native", refused)
+                story.blocks()
+            assert (rows(story), BalanceLook.objects.get().baseline_units) == ([], None)
+        story.look()
+        assert BalanceLook.objects.get().baseline_units == 10**18 + quote.amount_units
+        assert (rows(story), story.transfer().txid, story.invoice.status) == ([(False, "final", 10_000)], txid, "paid")
+        story.now += timedelta(minutes=20)
+        story.blocks(2)
+        assert len(story.transfers()) == 1
+
+    def test_where_no_node_knows_it_any_more_what_is_there_is_no_payment(self, story: LiveStory, home: Node, quote: Quote) -> None:
+        home.forgets = True
+        until_the_lock_ends(story)
+        assert (rows(story), BalanceLook.objects.get().baseline_units) == ([], 10**18)
+
+
+class TestWhenItCame:
+    """The look before is the earliest that it can have come."""
+
+    def test_what_comes_in_the_grace_is_in_time(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        story.now = quote.locked_until + timedelta(seconds=20)
+        price(story.now)
+        story.blocks()
+        home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        story.now = quote.locked_until + timedelta(minutes=5, seconds=-5)
+        price(story.now)
+        story.blocks(4)
+        assert (rows(story), story.transfer().is_late) == ([(True, "final", 10_000)], False)
+
+    def test_what_came_while_nobody_looked_is_in_time(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        story.blocks()
+        home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        story.now = quote.locked_until + timedelta(minutes=30)
+        set_prices("EUR", {"ETH": "2800", "USDC": "0.92", "USD": "0.8"}, at=story.now)
+        story.blocks(4)
+        assert (rows(story), story.transfer().is_late) == ([(True, "final", 10_000)], False)
+
+    def test_what_comes_after_the_grace_is_late(self, story: LiveStory, home: Node) -> None:
+        quote = story.quote(ETH)
+        end = quote.locked_until + timedelta(minutes=5)
+        story.now = end - timedelta(seconds=15)
+        price(story.now)
+        story.blocks()
+        story.now = end + timedelta(seconds=1)
+        story.look()  # no block since
+        story.blocks()
+        home.pay_inside(quote.receive_address.address, ETH, quote.amount_units)
+        story.now += timedelta(days=1)
+        set_prices("EUR", {"ETH": "2800", "USDC": "0.92", "USD": "0.8"}, at=end)
+        story.blocks(4)
+        assert (story.transfer().is_late, story.transfer().credit_reason, story.transfer().credit_minor) == (True, "late_rate", 9_333)
+
+    def test_a_part_of_another_quote_goes_by_its_own_rate(self, story: LiveStory, home: Node) -> None:
+        first = story.quote(ETH)
+        story.now = first.locked_until + timedelta(minutes=1)
+        price(story.now)
+        story.blocks()
+        story.now += timedelta(seconds=30)
+        set_prices("EUR", {"ETH": "2000", "USDC": "0.92", "USD": "0.8"}, at=story.now)
+        second = quotes.ask(story.fresh(), ETH, now=story.now)
+        story.blocks()
+        home.pay_inside(second.receive_address.address, ETH, second.amount_units // 2)
+        story.now = second.locked_until
+        story.blocks()
+        assert (story.transfer().quote_id, story.transfer().credit_minor) == (second.pk, 5_000)
+
+
+class TestGasMoney:
+    """Coin that a merchant sends to an invoice's address, to collect tokens from there."""
+
+    @pytest.fixture
+    def address(self, story: LiveStory) -> str:
+        quote = story.quote()
+        story.pay(quote=quote)
+        return quote.receive_address.address
+
+    @pytest.mark.parametrize("inside", [True, False])
+    def test_too_little_to_count_is_kept_and_asks_nobody(self, story: LiveStory, home: Node, address: str, inside: bool) -> None:
+        (home.pay_inside if inside else home.pay)(address, ETH, 10**13 - 1)
+        hints.say(story.invoice, txid="", now=story.now)
+        story.blocks(6)
+        dust = next(row for row in story.transfers() if row.asset_id == ETH)
+        assert (dust.credit_minor, dust.credit_reason, dust.is_held, dust.status) == (None, "dust", False, "final")
+        assert (story.invoice.status, story.invoice.credited_minor, "payment.late" in story.kinds()) == ("paid", 10_000, False)
+        (row,) = [row for row in ledger.payments(story.invoice, document(story.invoice)) if isinstance(row, ledger.Row) and row.pk == dust.pk]
+        assert (row.note, row.is_counted, row.is_held) == ("too little to count", False, False)
+        assert [found.transfer.asset_id for found in checkout.situation(story.invoice, now=story.now).received] == [USDC]
+
+    def test_more_is_held_once_the_invoice_is_paid(self, story: LiveStory, home: Node, address: str) -> None:
+        story.blocks(6)
+        assert story.invoice.status == "paid"
+        home.pay(address, ETH, 3 * 10**14)
+        story.blocks(4)
+        gas = story.transfers()[-1]
+        assert (gas.credit_minor, gas.credit_reason, gas.is_held) == (None, "held", True)
+        assert (story.fresh().credited_minor, story.invoice.is_overpaid) == (10_000, False)
+
+    def test_more_pays_an_open_invoice_that_takes_it(self, story: LiveStory, home: Node) -> None:
+        home.pay(story.quote().receive_address.address, ETH, 10**16)
+        story.blocks(4)
+        assert (story.transfer().credit_reason, story.transfer().credit_minor) == ("no_quote", 3_000)
+
+    def test_a_little_in_answer_to_a_quote_counts(self, story: LiveStory, home: Node) -> None:
+        story.pay(ETH, units=9 * 10**12)
+        story.blocks(4)
+        assert (story.transfer().credit_reason, story.transfer().credit_minor) == ("pro_rata", 2)
+
 
 class TestSweeping:
+    def test_one_that_the_addresss_own_count_does_not_show_takes_nothing_away(self, story: LiveStory, home: Node) -> None:
+        """EIP-7702: somebody else's transaction can empty an address."""
+        quote = story.quote(ETH)
+        address = quote.receive_address.address
+        until_the_lock_ends(story)
+        home.pay_inside(address, ETH, quote.amount_units // 2)
+        hints.say(story.invoice, txid="", now=story.now)
+        story.blocks(4)
+        assert rows(story) == [(True, "final", 5_000)]
+        home.balances[address] = Balance(-home.balance(address).units, 0, home.head)
+        story.now += timedelta(days=1, minutes=30)
+        price(story.now)
+        story.blocks(4)
+        assert (rows(story), story.fresh().credited_minor) == ([(True, "final", 5_000)], 5_000)
+        home.pay_inside(address, ETH, quote.amount_units)
+        hints.say(story.invoice, txid="", now=story.now)
+        story.blocks(4)
+        assert [row.amount_units for row in story.transfers()] == [quote.amount_units // 2, quote.amount_units]
+
     def test_the_merchant_sweeping_the_address_takes_no_credit_away(self, story: LiveStory, home: Node) -> None:
         quote = story.quote(ETH)
         address = quote.receive_address.address

@@ -138,6 +138,7 @@ def test_archived_invoices_are_in_a_whole_file_and_alone_where_they_are_asked_fo
     [
         ("pro_rata", "in proportion to the quote"),
         ("late_locked", "late at the locked rate"),
+        ("dust", "too little to count"),
         ("no_quote", "without a quote at the rate of that time"),
         ("decided_locked", "decided at the quoted rate"),
         ("decided_today", "decided at the rate of that day"),

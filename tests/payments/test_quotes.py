@@ -19,7 +19,8 @@ from payments.models import Quote, ReceiveAddress
 from payments.rates.sandbox import FixedRates
 from tests.factories import NOW, make_draft, publish
 from tests.payments.money import BTC, ETH, USDT, Story
-from tests.payments.pretend import LiveStory, Node, home, living, own_wallet
+from tests.payments.pretend import AWAY_USDC, LiveStory, Node, fixed_wallet, home, living, own_wallet
+from tests.payments.pretend import ETH as ETH_AT_HOME
 
 __all__ = ["home"]
 
@@ -67,6 +68,15 @@ def test_a_quote_keeps_its_rate_source_and_time(merchant: Merchant) -> None:
     quote = Story(merchant).quote()
     assert (quote.rate, quote.rate_source, quote.rate_at, quote.locked_until) == ("0.920810313076", "Sandbox", NOW, NOW + timedelta(minutes=15))
     assert (quote.amount_units, quote.fiat_minor) == (108_600_000, 10_000)
+
+
+@pytest.mark.django_db
+def test_a_quote_knows_the_newest_block_of_its_network_then(home: Node) -> None:
+    own_wallet(living())
+    story = LiveStory(Merchant.objects.get(slug="live"), home)
+    assert story.quote().from_height is None
+    story.look()
+    assert (story.quote(ETH_AT_HOME).from_height, story.quote(AWAY_USDC).from_height) == (9, None)
 
 
 @pytest.mark.django_db
@@ -173,6 +183,33 @@ def test_a_token_that_no_wallet_receives_any_more_cannot_be_chosen(home: Node) -
     assert shown[0] == "Harbour & Pine cannot receive ETH on Homechain now. Choose another."
     with pytest.raises(quotes.CannotQuote, match="cannot receive USDC on Homechain now"):
         story.quote()
+
+
+@pytest.mark.django_db
+class TestCoinThatIsFoundByBalances:
+    """At one address for all payers, its balance does not say who paid."""
+
+    @pytest.fixture(autouse=True)
+    def by_balances(self, home: Node, settings: Any) -> None:
+        settings.NETWORK_OVERRIDES = {"home": {"native": "balances"}}
+
+    def test_it_is_not_offered_at_a_fixed_address(self, home: Node) -> None:
+        story = LiveStory(fixed_wallet(living()).merchant, home)
+        shown = [option.unavailable for option in quotes.options(story.invoice, now=NOW)]
+        assert shown == ["Harbour & Pine cannot receive ETH on Homechain now. Choose another.", "", ""]
+        with pytest.raises(quotes.CannotQuote, match="cannot receive ETH on Homechain now"):
+            story.quote(ETH_AT_HOME)
+        assert story.quote().amount_units == 108_700_000
+
+    def test_it_is_offered_at_addresses_of_a_key(self, home: Node) -> None:
+        story = LiveStory(own_wallet(living()).merchant, home)
+        assert [option.unavailable for option in quotes.options(story.invoice, now=NOW)] == ["", "", ""]
+
+    def test_an_invoice_in_nothing_else_is_not_published(self, home: Node) -> None:
+        merchant = living(accepted_assets=[ETH_AT_HOME])
+        fixed_wallet(merchant)
+        with pytest.raises(lifecycle.Refused, match=r"^ETH on Homechain needs an extended public key\.$"):
+            publish(make_draft(merchant), now=NOW)
 
 
 @pytest.mark.django_db

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -21,7 +23,7 @@ from payments import held, hints, unassigned
 from payments.models import Hint, Transfer
 from payments.unassigned import Candidate, Likeness, likeness, ranked
 from tests.factories import NOW, add_member
-from tests.payments.pretend import AWAY, AWAY_USDC, ETH, HOME, USDC, LiveStory, Node, away, fixed_wallet, home, living, own_wallet, price
+from tests.payments.pretend import AWAY, AWAY_USDC, CATALOGUE, ETH, HOME, USDC, LiveStory, Node, away, fixed_wallet, home, living, own_wallet, price
 
 __all__ = ["home"]
 
@@ -257,6 +259,29 @@ class TestHandling:
             emails.write(Delivery.objects.get(template="unassigned"), now=story.now)
         assert list(unassigned.waiting(shop)) == [transfer]
 
+    def test_any_amount_of_dust_hides_no_payment(self, shop: Merchant, home: Node) -> None:
+        story = LiveStory(shop, home)
+        arrived(story, 10_000)
+        for units in (1, 9_999, *range(2, 120)):
+            home.pay("0xfixedlive", USDC, units)
+        home.pay("0xfixedlive", ETH, 9_999_999_999_999)  # more units than a cent of USDC, and less than the least of ETH
+        story.blocks()
+        assert unassigned.waiting(shop).count() == 122
+        assert [matter.title for matter in matters(shop, story.now)] == ["0.01 USDC on Homechain matched no invoice"]
+
+
+def test_of_a_token_that_has_left_the_catalogue_it_is_taken_back_as_any_other(shop: Merchant, home: Node, settings: Any, tmp_path: Path) -> None:
+    story = LiveStory(shop, home)
+    transfer = arrived(story, 5_000_000)
+    settings.NETWORKS_FILE = tmp_path / "without.toml"
+    settings.NETWORKS_FILE.write_text(CATALOGUE.replace(f'"{USDC}"', f'"{HOME}/erc20:0xother"'))
+    home.reorg(3, now=story.now, drop=[transfer.txid])
+    story.look()
+    transfer.refresh_from_db()
+    told = Event.objects.filter(subject_id=transfer.pk).latest("id")
+    said = [told.facts["transfer"][name] for name in ("symbol", "network_name", "amount")]
+    assert (transfer.status, told.kind, said) == ("dropped", "payment.dropped", [USDC, HOME, "5000000"])
+
 
 class TestMail:
     def test_the_merchant_is_mailed_with_the_best_suggestion(self, shop: Merchant, home: Node) -> None:
@@ -308,6 +333,15 @@ class TestPages:
         answer = desk.post(url, {"invoice": story.invoice.pk, "choice": "locked"}, follow=True)
         assert "Assigned. It counts on INV-000001 now." in answer.content.decode()
         assert desk.get(url).url == reverse("invoice", args=["live", story.invoice.pk])  # type: ignore[attr-defined]
+
+    def test_the_most_there_can_be_of_a_token_can_be_looked_at_too(self, shop: Merchant, home: Node, desk: Client) -> None:
+        story = LiveStory(shop, home)
+        story.quote()
+        transfer = arrived(story, 2**256 - 1)
+        page = desk.get(reverse("unassigned_decide", args=["live", transfer.pk])).content.decode()
+        assert "USDC on Homechain" in page
+        assert unassigned.suggestions(transfer, shop) == []
+        assert desk.get(reverse("unassigned_decide", args=["live", transfer.pk]) + "?number=INV-000001").status_code == 200
 
     def test_a_refusal_keeps_what_was_typed(self, shop: Merchant, home: Node, desk: Client) -> None:
         transfer = arrived(LiveStory(shop, home), 108_000_000)

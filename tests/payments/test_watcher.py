@@ -15,11 +15,11 @@ from merchants import assets
 from merchants.models import Merchant
 from payments import quotes, watcher
 from payments.models import Cursor, Quote, ReceiveAddress, Transfer, Wallet
-from payments.rails import Rail, RailUnreachable
+from payments.rails import Rail, RailUnreachable, Sighting
 from tests.factories import NOW, make_merchant
 from tests.payments.money import NETWORK, Story
-from tests.payments.pretend import AWAY, HOME, LiveStory, Node, PretendRail, away, fixed_wallet, home, living, network, own_wallet
-from tests.payments.prices import forget_prices
+from tests.payments.pretend import AWAY, AWAY_USDC, ETH, HOME, LiveStory, Node, PretendRail, away, fixed_wallet, home, living, network, own_wallet
+from tests.payments.prices import forget_prices, set_prices
 
 pytestmark = pytest.mark.django_db
 __all__ = ["home"]
@@ -50,6 +50,117 @@ class TestBefore:
         row = story.transfer()
         expected = ("paid", 10_000, "exact", False) if counts else ("open", None, "before", True)
         assert (story.invoice.status, row.credit_minor, row.credit_reason, row.is_held) == expected
+
+    @pytest.mark.parametrize(("height", "counts"), [(9, True), (10, False)])
+    def test_so_is_what_was_in_a_block_that_was_known_when_the_address_was_handed_out(self, story: LiveStory, height: int, counts: bool) -> None:
+        story.look()
+        story.node.mine(now=story.now - timedelta(seconds=30))
+        Cursor.objects.update(head_height=height)
+        story.pay()
+        story.node.paid[-1] = replace(story.node.paid[-1], block=story.node.head)
+        story.blocks(3)
+        expected = ("paid", 10_000, "exact") if counts else ("open", None, "before")
+        assert (story.invoice.status, story.transfer().credit_minor, story.transfer().credit_reason) == expected
+
+    def test_what_came_to_a_handed_out_address_before_its_network_was_asked_for_is_the_invoices(self, story: LiveStory) -> None:
+        quote = story.quote()
+        away().pay(quote.receive_address.address, AWAY_USDC, quote.amount_units)
+        away().mine(now=story.now + timedelta(seconds=30))
+        Cursor.objects.create(network=AWAY, head_height=away().head.height)
+        story.now += timedelta(minutes=10)
+        assert story.quote(AWAY_USDC).from_height == 10
+        story.look(AWAY)
+        assert (story.transfer().credit_minor, story.transfer().credit_reason) == (10_000, "exact")
+
+
+class TestPool:
+    """A payment that waits for a block is missed where it was seen."""
+
+    def source(self, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+        monkeypatch.setattr(PretendRail, "source", lambda _rail: host)
+
+    def test_a_node_that_had_it_and_has_it_no_more_takes_it_back_at_once(self, story: LiveStory) -> None:
+        story.pay()
+        story.look()
+        assert story.transfer().seen_from == "127.0.0.1:1"
+        story.node.paid = []
+        story.look()
+        assert (story.transfer().status, story.invoice.pending_minor) == ("dropped", 0)
+
+    def test_one_that_has_not_heard_of_it_takes_it_back_after_an_hour(self, story: LiveStory, monkeypatch: pytest.MonkeyPatch) -> None:
+        story.pay()
+        story.look()
+        story.node.paid = []
+        self.source(monkeypatch, "node.example")
+        for later, status in [(timedelta(0), "seen"), (timedelta(minutes=60), "seen"), (timedelta(minutes=60, seconds=1), "dropped")]:
+            watcher.read(HOME, now=NOW + later)
+            assert story.transfer().status == status
+
+    def test_once_that_one_has_shown_it_too_it_is_missed_there(self, story: LiveStory, monkeypatch: pytest.MonkeyPatch) -> None:
+        story.pay()
+        story.look()
+        self.source(monkeypatch, "node.example")
+        story.look()
+        assert story.transfer().seen_from == "node.example"
+        story.node.paid = []
+        story.look()
+        assert story.transfer().status == "dropped"
+
+    def test_a_block_takes_it_from_wherever_it_was_seen(self, story: LiveStory, monkeypatch: pytest.MonkeyPatch) -> None:
+        story.pay()
+        story.look()
+        self.source(monkeypatch, "node.example")
+        story.blocks(3)
+        assert (placed(story), story.invoice.status) == (("final", 10, 3), "paid")
+
+
+class TestComingBack:
+    """What was seen, taken back and comes again: at the rate of its first sight for a day, and no longer."""
+
+    @pytest.fixture
+    def lost(self, story: LiveStory) -> list[Sighting]:
+        story.pay(ETH)
+        story.look()
+        kept, story.node.paid = story.node.paid, []
+        story.look()
+        assert story.transfer().status == "dropped"
+        return kept
+
+    def later(self, story: LiveStory, after: timedelta) -> None:
+        story.now += after
+        set_prices("EUR", {"ETH": "2000", "USDC": "0.92", "USD": "0.8"}, at=story.now)
+
+    @pytest.mark.parametrize(
+        ("after", "credit"), [(timedelta(days=1, seconds=-10), (10_000, "exact", False)), (timedelta(days=1), (6_666, "late_rate", True))]
+    )
+    def test_its_rate_is_kept_for_a_day(self, story: LiveStory, lost: list[Sighting], after: timedelta, credit: tuple[int, str, bool]) -> None:
+        self.later(story, after)
+        story.node.paid = lost
+        story.blocks(3)
+        row = story.transfer()
+        assert ((row.credit_minor, row.credit_reason, row.is_late), row.status, row.first_seen_at) == (credit, "final", NOW)
+        assert story.invoice.credited_minor == credit[0]
+        assert ("payment.late" in story.kinds()) == credit[2]
+
+    def test_going_through_the_pool_first_keeps_no_more(self, story: LiveStory, lost: list[Sighting]) -> None:
+        self.later(story, timedelta(days=10))
+        story.node.paid = lost
+        story.look()
+        assert (story.transfer().credit_minor, story.transfer().credit_reason, story.invoice.pending_minor) == (6_666, "late_rate", 6_666)
+
+    def test_what_a_member_decided_stays(self, story: LiveStory, lost: list[Sighting]) -> None:
+        Transfer.objects.update(credit_minor=9_000, credit_reason="decided_today")
+        self.later(story, timedelta(days=10))
+        story.node.paid = lost
+        story.blocks(3)
+        assert (story.transfer().credit_minor, story.transfer().credit_reason) == (9_000, "decided_today")
+
+    def test_one_that_was_never_taken_back_keeps_its_rate(self, story: LiveStory) -> None:
+        story.pay(ETH)
+        story.look()
+        self.later(story, timedelta(days=10))
+        story.blocks(3)
+        assert (story.transfer().credit_minor, story.transfer().credit_reason) == (10_000, "exact")
 
 
 class TestSilence:

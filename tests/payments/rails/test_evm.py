@@ -15,6 +15,7 @@ from merchants.assets import Asset
 from payments.rails import BadAddress, RailUnreachable, Sighting, evm_chain, rail_for
 from payments.rails import evm_format as fmt
 from payments.rails.evm_chain import UNFILTERED_FROM
+from payments.rails.jsonrpc import RpcError
 from tests.chains import evm
 from tests.chains.anvil import Anvil
 from tests.chains.facade import Bend, Denied, Facade
@@ -294,6 +295,26 @@ def test_balances_of_many_addresses_are_each_their_own(chain: EvmChain, anvil: A
     assert next(iter(sent.values())).sent_count == int(anvil.rpc("eth_getTransactionCount", anvil.accounts[0], "latest"), 16)
 
 
+def test_balances_of_an_older_block_are_told_as_they_were(chain: EvmChain, anvil: Anvil, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    anvil.pay(address, 10**17)
+    anvil.mine()
+    then = chain.rail.head()
+    assert then is not None
+    anvil.pay(address, 5)
+    anvil.mine()
+    found = chain.rail.balances({address}, height=then.height)
+    assert [(one.units, one.sent_count, one.block) for one in found.values()] == [(10**17, 0, then)]
+    assert chain.rail.balances({address}, height=then.height + 2) == {}
+
+    def forgotten(*_args: object, **_named: object) -> None:
+        raise RpcError("missing trie node")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chain.rail.chain.client, "batch", forgotten)
+        assert chain.rail.balances({address}, height=then.height) == {}
+    assert chain.rail.balances({address})[address].units == 10**17 + 5
+
+
 def test_where_blocks_are_not_read_the_coin_is_found_by_asking_for_it(anvil: Anvil, settings: Any, tmp_path: Path) -> None:
     evm.install(settings, tmp_path, evm.network_row(anvil, native="balances"))
     chain = EvmChain(anvil, evm.NETWORK)
@@ -551,6 +572,52 @@ def test_a_node_that_talks_nonsense_is_left_for_the_next(
             assert str(error).startswith("127.0.0.1:")
             found = seen(chain, address)
         assert (sorted(one.units for one in found), chain.rail.source()) == ([5, 6], f"127.0.0.1:{anvil.port}")
+
+
+@pytest.mark.parametrize("odd", [{"value": None}, {"value": "x"}, {"value": 5}, {"hash": None}, {"hash": "0x12"}])
+def test_a_payment_that_cannot_be_read_stops_us_only_where_it_is_ours(anvil: Anvil, settings: Any, tmp_path: Path, odd: dict[str, Any]) -> None:
+    def strange(to: str) -> Bend:
+        def change(block: dict[str, Any]) -> dict[str, Any]:
+            return {**block, "transactions": [{**row, **odd} if row["to"] == to.lower() else row for row in block["transactions"]]}
+
+        return bent("eth_getBlockByHash", change)
+
+    with Facade(anvil.url) as facade:
+        chain = behind(anvil, facade, settings, tmp_path)
+        ours, somebodys = (chain.rail.address(key=chain.keys[0], index=index) for index in (0, 1))
+        anvil.pay(somebodys, 5)
+        anvil.pay(ours, 6)
+        anvil.mine()
+        facade.bend = strange(somebodys)
+        assert [one.units for one in seen(chain, ours)] == [6]
+        with pytest.raises(RailUnreachable, match=r"gave a (number|hash) that is none"):
+            seen(chain, somebodys)
+        facade.bend = None
+        assert [one.units for one in seen(chain, somebodys)] == [5]
+
+
+SOMEBODY, OTHER, NAME = "0x" + "11" * 20, "0x" + "22" * 20, "0x" + "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("row", "units"),
+    [
+        ({"value": "0x5"}, [5]),
+        ({"value": "0x5", "to": OTHER.upper().replace("X", "x")}, [5]),
+        ({"value": "0x10", "type": "0x3", "blobVersionedHashes": [NAME]}, [16]),
+        ({"value": "0x5", "type": "0x7e", "mint": "0x7", "sourceHash": NAME}, [5]),
+        ({"value": "0x0", "type": "0x7e", "mint": "0x7"}, []),
+        ({"value": "0x"}, []),
+        ({}, []),
+        ({"value": "0x5", "to": None}, []),
+        ({"value": "0x5", "to": ""}, []),
+        ({"value": "0x5", "to": 7}, []),
+        ({"value": "0x5", "to": SOMEBODY}, []),
+    ],
+)
+def test_what_a_transaction_sends_whatever_its_kind(row: dict[str, Any], units: list[int]) -> None:
+    block = {"transactions": [{"hash": NAME, "from": SOMEBODY, "to": OTHER, **row}]}
+    assert [one.units for one in fmt.payments_to({SOMEBODY, OTHER}, fmt.sent(block))] == units
 
 
 def test_a_node_that_goes_down_in_the_middle_is_told_and_the_next_one_asked(anvil: Anvil, settings: Any, tmp_path: Path) -> None:

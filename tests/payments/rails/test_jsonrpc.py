@@ -139,20 +139,91 @@ def test_a_refusal_in_a_batch_is_raised_or_stands_in_its_place(server: Server) -
     assert (one, type(refused), refused.code) == (1, RpcError, -5)
 
 
-def test_a_node_that_takes_few_at_once_is_asked_in_smaller_batches(server: Server) -> None:
-    def three_at_most(handler: BaseHTTPRequestHandler, asked: Any) -> None:
-        if isinstance(asked, list) and len(asked) > 3:
-            refusing("Batch of more than 3 requests are not allowed", status=500)(handler, asked)
-        else:
-            echo(handler, asked)
+def at_most(calls: int, refuse: Answer) -> Answer:
+    return lambda handler, asked: (refuse if isinstance(asked, list) and len(asked) > calls else echo)(handler, asked)
 
-    server.answer = three_at_most
+
+def numbered(count: int) -> list[tuple[str, list[Any]]]:
+    return [("a", [number]) for number in range(count)]
+
+
+def sizes(server: Server) -> list[int]:
+    return [len(asked) if isinstance(asked, list) else 1 for asked in server.asked]
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        refusing("Batch of more than 3 requests are not allowed on free plan", 31, status=500),
+        refusing("batch too large: too many requests", -32600),
+        refusing("batch too large", -32600, status=403),
+        raw(b'{"message": "Batch of more than 3 requests are not allowed", "code": 31}', 500),
+        raw(b"<html>Request Entity Too Large</html>", 413),
+        raw(b"", 400),
+        raw(b'[{"jsonrpc": "2.0", "id": 0, "error": {"code": -32600, "message": "batch too large"}}]'),
+        raw(b'[{"jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message": "batch too large"}}]'),
+    ],
+)
+def test_a_node_that_takes_few_at_once_is_asked_in_smaller_batches(server: Server, refuse: Answer) -> None:
+    server.answer = at_most(3, refuse)
     node = Node(server.url)
-    calls = [("a", [number]) for number in range(20)]
-    assert node.batch(calls) == [["a", number] for number in range(20)]
+    assert node.batch(numbered(24)) == [["a", number] for number in range(24)]
+    assert sizes(server) == [24, 6, *[1] * 20, 2, 2]
+
+
+def test_how_many_a_node_takes_is_remembered_and_found_out_anew_now_and_then(server: Server) -> None:
+    server.answer = at_most(10, raw(b"", 500))
+    node = Node(server.url)
+    for _batch in range(9):
+        assert node.batch(numbered(30)) == [["a", number] for number in range(30)]
+    in_sevens = [7, 7, 7, 7, 2]
+    assert sizes(server) == [30, *in_sevens * 5, 14, *in_sevens * 4]
+
+
+def test_one_passing_refusal_makes_batches_smaller_for_a_while_only(server: Server) -> None:
+    node = Node(server.url)
+    server.answer = refusing("internal error", -32603, status=500)
+    with pytest.raises(RpcError):
+        node.batch(numbered(100))
+    server.answer = echo
+    for _batch in range(70):
+        node.batch(numbered(100))
     before = len(server.asked)
-    assert node.batch(calls[:6]) == [["a", number] for number in range(6)]
-    assert len(server.asked) - before == 3  # it remembers
+    node.batch(numbered(100))
+    assert sizes(server)[before:] == [100]
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        refusing("rate limited, slow down", -32005),
+        refusing("Too Many Requests", -32005, status=500),
+        refusing("daily request count exceeded, request rate limited", -32005, status=403),
+        refusing("Your app has exceeded its compute units per second capacity", 429),
+        raw(b"too many requests", 429),
+        raw(b"too many requests", 403),
+        raw(b'[{"id": 0, "result": 1}, {"id": 1, "error": {"code": 429, "message": "exceeded"}}]'),
+    ],
+)
+def test_a_node_that_is_asked_too_often_is_left_and_asked_for_as_many_later(server: Server, second: Server, refuse: Answer) -> None:
+    server.answer = at_most(1, refuse)
+    client = Client([server.url, second.url])
+    for tolerant in (False, True):
+        client.nodes[0].aside_until = 0.0
+        client.pick(lambda node: node.call("head"))
+        with pytest.raises(RailUnreachable, match=r"asked too often|HTTP 4") as caught:
+            client.batch(numbered(2), tolerant=tolerant)
+        assert not isinstance(caught.value, RpcError)
+        assert client.pick(lambda node: node.host) == second.host
+    assert (sizes(server), client.nodes[0].most_calls) == ([1, 2, 1, 2], 100)
+
+
+def test_a_node_that_fails_whatever_the_batch_is_left_after_a_few_tries(server: Server) -> None:
+    server.answer = raw(b"", 500)
+    node = Node(server.url)
+    with pytest.raises(RailUnreachable, match="HTTP 500"):
+        node.batch(numbered(200))
+    assert (sizes(server), node.most_calls) == ([100, 25, 6, 1], 100)
 
 
 @pytest.mark.parametrize(
