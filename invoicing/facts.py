@@ -28,6 +28,8 @@ def of_invoice(invoice: Invoice) -> dict[str, Any]:
         "credited": plain(invoice.credited_minor, places),
         "pending": plain(invoice.pending_minor, places),
         "due": plain(invoice.due_minor, places),
+        "refunded": plain(invoice.refunded_minor, places),
+        "returning": plain(invoice.returning_minor, places),
         "written_off": plain(invoice.written_off_minor, places),
         "underpaid": invoice.is_underpaid,
         "overpaid": invoice.is_overpaid,

@@ -50,6 +50,9 @@ class Money:
     is_underpaid: bool
     is_overpaid: bool
     is_paid_late: bool
+    refunded_minor: int = 0
+    returning_minor: int = 0
+    shortfall_minor: int = 0
 
 
 def locked(pk: int) -> Invoice:
@@ -231,6 +234,9 @@ def account(invoice: Invoice, money: Money, *, now: datetime, because: str = "")
     changes: dict[str, Any] = {
         "credited_minor": money.credited_minor,
         "pending_minor": money.pending_minor,
+        "refunded_minor": money.refunded_minor,
+        "returning_minor": money.returning_minor,
+        "shortfall_minor": money.shortfall_minor,
         "is_underpaid": money.is_underpaid,
         "is_overpaid": money.is_overpaid,
         "is_paid_late": money.is_paid_late,

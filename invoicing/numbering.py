@@ -53,6 +53,15 @@ def take(merchant_id: int) -> str:
     return written(merchant.number_prefix, merchant.next_number)
 
 
+def take_credit_note(merchant_id: int) -> str:
+    """The merchant's next credit note number, `CN-000001`: a series of its own. Like `take`, the last lock of its transaction."""
+    held = _locked(merchant_id)
+    as_read = Merchant.objects.filter(pk=held.pk, next_credit_note=held.next_credit_note)
+    if not as_read.update(next_credit_note=held.next_credit_note + 1):
+        raise NumberTaken(f"{written(held.credit_note_prefix, held.next_credit_note)} was taken by another transaction.")
+    return written(held.credit_note_prefix, held.next_credit_note)
+
+
 def coming(merchant: Merchant) -> str:
     """The number that the next invoice gets."""
     return written(merchant.number_prefix, merchant.next_number)

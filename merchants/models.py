@@ -104,6 +104,11 @@ class Merchant(models.Model):
     accepted_assets = models.JSONField(default=list, blank=True)  # CAIP-19 ids, in the order shown to payers
     number_prefix = models.CharField(max_length=12, default="INV-", blank=True)
     next_number = models.PositiveBigIntegerField(default=1)
+    credit_note_prefix = models.CharField(max_length=12, default="CN-", blank=True)
+    next_credit_note = models.PositiveBigIntegerField(default=1)
+    # Above this a refund needs a second person; None: never. In the minor unit of refund_limit_currency.
+    refund_limit_minor = models.BigIntegerField(null=True, blank=True)
+    refund_limit_currency = models.CharField(max_length=3, blank=True)
     event_sequence = models.PositiveBigIntegerField(default=0)  # the last number given at fan-out
     daily_mail_limit = models.PositiveIntegerField(default=200)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -55,6 +55,12 @@ def at_rate(units: int, rate: Decimal, *, decimals: int, digits: int) -> int:
     return units * top * 10**digits // (bottom * 10**decimals)
 
 
+def units_at(minor: int, rate: Decimal, *, decimals: int, digits: int) -> int:
+    """The other way round: `minor` at `rate`, in the asset's smallest unit, floored."""
+    top, bottom = rate.as_integer_ratio()
+    return minor * bottom * 10**decimals // (top * 10**digits)
+
+
 def moved_little(locked: Decimal, current: Decimal) -> bool:
     """Whether the price moved less than 2 % of the locked one, up or down."""
     return abs(current - locked) * SCALE < locked * MOVED_E4

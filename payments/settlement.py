@@ -20,7 +20,7 @@ from invoicing.money import ceil_ratio, digits, plain
 from merchants.assets import UnknownAsset
 from merchants.events import record
 from merchants.models import User
-from payments import quotes
+from payments import quotes, shares
 from payments.models import RecordedPayment, Transfer
 
 OVER_E4 = 5_000  # 0.5 %: less than this too much is not called overpaid
@@ -38,9 +38,19 @@ class Counted:
     unit_minor: int
 
 
-def add_up(counted: list[Counted], *, total_minor: int, tolerance_minor: int) -> Money:
-    """Pure. Overpaid is only what exceeds max(0.5 % of the total, one payable unit); underpaid means something final
-    came, nothing is on its way, and it is not enough; paid late, that what came in time was not enough."""
+@dataclass(frozen=True)
+class Returned:
+    """What of the credits goes back, all in the invoice's currency."""
+
+    refunded_minor: int = 0  # confirmed on its chain
+    returning_minor: int = 0  # decided on, and not confirmed yet
+    shortfall_minor: int = 0  # of both: beyond what the payments behind it still count for
+
+
+def add_up(counted: list[Counted], *, total_minor: int, tolerance_minor: int, returned: Returned = Returned()) -> Money:
+    """Pure. Overpaid is only what exceeds max(0.5 % of the total, one payable unit) and was not refunded; underpaid means
+    something final came, nothing is on its way, and it is not enough; paid late, that what came in time was not enough. What
+    is refunded makes nothing due again."""
     credited = sum(part.minor for part in counted if part.is_final)
     in_time = sum(part.minor for part in counted if part.is_final and not part.is_late)
     pending = sum(part.minor for part in counted if not part.is_final)
@@ -49,8 +59,9 @@ def add_up(counted: list[Counted], *, total_minor: int, tolerance_minor: int) ->
         credited_minor=credited,
         pending_minor=pending,
         is_underpaid=0 < credited < total_minor - tolerance_minor and not pending,
-        is_overpaid=credited - total_minor > slack,
+        is_overpaid=credited - returned.refunded_minor - total_minor > slack,
         is_paid_late=in_time < min(credited, total_minor - tolerance_minor),
+        **vars(returned),
     )
 
 
@@ -80,7 +91,7 @@ def settle(invoice: Invoice, *, now: datetime, because: str = "") -> Invoice:
     invoice = lifecycle.account(invoice, _money(invoice), now=now, because=because)
     shelves.bring_back(invoice, now=now)
     quotes.close_stale(invoice)
-    if invoice.is_overpaid and not was_over:
+    if invoice.is_overpaid and not was_over and invoice.credited_minor > had:
         tell("payment.overpaid", invoice, now=now)
     # Also when nothing new came, but what was on its way beside it, or had paid the rest, was lost.
     if invoice.is_underpaid and invoice.status == Status.OPEN and (invoice.credited_minor > had or not was_under):
@@ -93,7 +104,8 @@ def _money(invoice: Invoice) -> Money:
     counted = [_counted(transfer, invoice.currency) for transfer in counting]
     recorded = RecordedPayment.objects.filter(invoice=invoice, reversed_at=None).values_list("amount_minor", flat=True)
     counted += [Counted(minor, is_final=True, is_late=False, unit_minor=0) for minor in recorded]
-    return add_up(counted, total_minor=invoice.total_minor, tolerance_minor=invoice.tolerance_minor)
+    returned = shares.returned(invoice)
+    return add_up(counted, total_minor=invoice.total_minor, tolerance_minor=invoice.tolerance_minor, returned=Returned(**returned))
 
 
 def tell(

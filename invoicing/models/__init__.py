@@ -1,5 +1,6 @@
 from invoicing.models.attachment import Attachment, Rendering
 from invoicing.models.bundle import Bundle
+from invoicing.models.credit_note import CreditNote
 from invoicing.models.invoice import Invoice, LineItem, Shelf, Status
 from invoicing.models.item import Item
 from invoicing.models.payer import Payer
@@ -8,6 +9,7 @@ from invoicing.models.schedule import Occurrence, Schedule, ScheduleLine, Schedu
 __all__ = [
     "Attachment",
     "Bundle",
+    "CreditNote",
     "Invoice",
     "Item",
     "LineItem",

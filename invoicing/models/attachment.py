@@ -58,9 +58,11 @@ class Rendering(models.Model):
     class Kind(models.TextChoices):
         INVOICE = "invoice", "invoice"
         RECEIPT = "receipt", "receipt"
+        CREDIT = "credit", "credit note"
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="renderings")
     kind = models.CharField(max_length=8, choices=Kind)
+    note = models.OneToOneField("invoicing.CreditNote", null=True, blank=True, on_delete=models.CASCADE, related_name="rendering")  # of a credit note
     file = models.FileField(upload_to=_rendering_path, max_length=200, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     made_at = models.DateTimeField(null=True, blank=True)
@@ -68,7 +70,13 @@ class Rendering(models.Model):
     error = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["invoice", "kind"], name="rendering_once")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["invoice", "kind"], name="rendering_once", condition=~models.Q(kind="credit")),
+            models.CheckConstraint(
+                condition=models.Q(kind="credit", note__isnull=False) | (~models.Q(kind="credit") & models.Q(note__isnull=True)),
+                name="rendering_of_note",
+            ),
+        ]
         indexes: ClassVar = [models.Index(fields=["id"], name="rendering_waiting", condition=models.Q(made_at=None))]
 
     def __str__(self) -> str:

@@ -87,6 +87,8 @@ class Invoice(Contents):
     credited_minor = models.BigIntegerField(default=0)
     pending_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
+    returning_minor = models.BigIntegerField(default=0)  # of refunds that are not confirmed yet
+    shortfall_minor = models.BigIntegerField(default=0)  # of both: more than the payments behind them still count for
     written_off_minor = models.BigIntegerField(default=0)  # what the tolerance forgave
     is_underpaid = models.BooleanField(default=False)
     is_overpaid = models.BooleanField(default=False)
@@ -158,8 +160,13 @@ class Invoice(Contents):
 
     @property
     def over_minor(self) -> int:
-        """How much more than the total has been credited."""
-        return max(self.credited_minor - self.total_minor, 0)
+        """How much more than the total has been credited, less what goes or went back."""
+        return max(self.credited_minor - self.refunded_minor - self.returning_minor - self.total_minor, 0)
+
+    @property
+    def left_minor(self) -> int:
+        """What of the money on it can still be refunded."""
+        return max(self.credited_minor - self.refunded_minor - self.returning_minor + self.shortfall_minor, 0)
 
     @property
     def name(self) -> str:

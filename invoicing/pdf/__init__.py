@@ -5,6 +5,6 @@ only when its link was replaced. Nothing of this runs inside a transaction but `
 """
 
 from invoicing.pdf.paper import render
-from invoicing.pdf.stored import NotMade, content, ensure, failed, forget, forget_receipt, missing, request, retry
+from invoicing.pdf.stored import NotMade, content, ensure, failed, forget, forget_receipt, missing, request, request_note, retry
 
-__all__ = ["NotMade", "content", "ensure", "failed", "forget", "forget_receipt", "missing", "render", "request", "retry"]
+__all__ = ["NotMade", "content", "ensure", "failed", "forget", "forget_receipt", "missing", "render", "request", "request_note", "retry"]

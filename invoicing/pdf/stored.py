@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
-from invoicing.models import Invoice, Rendering, Status
+from invoicing.models import CreditNote, Invoice, Rendering, Status
 from invoicing.pdf import paper
 from merchants import haste
 from merchants.models import Merchant
@@ -38,6 +38,11 @@ def request(invoice: Invoice, kind: str) -> Rendering:
     # Haste only: the sweep finds the row all the same, so a broker that is away must not break what was committed.
     transaction.on_commit(partial(haste.wake, "invoicing.tasks.make_pdf", invoice.pk, str(kind)), robust=True)
     return rendering
+
+
+def request_note(note: CreditNote) -> Rendering:
+    """The same for a credit note, in the transaction that issues it. The sweep prints it."""
+    return Rendering.objects.get_or_create(invoice=note.invoice, kind=Kind.CREDIT, note=note)[0]
 
 
 def retry(invoice: Invoice, kind: str) -> Rendering:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from payments.rates.base import MAX_AGE, NoRate, Rate, RateSource
 from payments.rates.gathering import forget, refresh
-from payments.rates.reading import all_for_merchant, current, for_merchant, in_usd, no_rate, sources
+from payments.rates.reading import all_for_merchant, current, for_merchant, for_refund, in_usd, no_rate, sources
 
 __all__ = [
     "MAX_AGE",
@@ -17,6 +17,7 @@ __all__ = [
     "all_for_merchant",
     "current",
     "for_merchant",
+    "for_refund",
     "forget",
     "in_usd",
     "no_rate",

@@ -58,6 +58,13 @@ def all_for_merchant(merchant: Merchant, assets: Iterable[Asset], currency: str,
     return {asset_id: rate and less_spread(rate, merchant.spread_e4) for asset_id, rate in _found(wanted, currency, now).items()}
 
 
+def for_refund(merchant: Merchant, asset: Asset, currency: str, *, now: datetime) -> Rate:
+    """The price at which `merchant` gives money back: as `for_merchant`, without its spread. NoRate as for `current`."""
+    is_par = bool(merchant.stable_at_par and asset.peg)
+    want = Want(asset, asset.peg if is_par else asset.price, is_par)
+    return _or_refuse(_found([want], currency, now)[asset.id], asset, currency)
+
+
 def in_usd(minor: int, currency: str, *, now: datetime) -> Decimal | None:
     """What an amount in the minor unit of `currency` is worth in whole USD; None without a rate. Rounded to 100 digits."""
     amount = to_decimal(minor, digits(currency))

@@ -116,6 +116,8 @@ def test_the_payload_is_built_once_and_says_what_was_true_then(endpoint: Endpoin
                 "credited": "0.00",
                 "pending": "0.00",
                 "due": "4280.40",
+                "refunded": "0.00",
+                "returning": "0.00",
                 "written_off": "0.00",
                 "underpaid": False,
                 "overpaid": False,
