@@ -246,8 +246,8 @@ def request(invoice: Invoice, terms: Terms, *, form_key: str, by: User | None, n
 
 
 def change(refund: Refund, terms: Terms, *, by: User, version: int, now: datetime) -> Refund:
-    """Give it another amount, or another asset. An approval is void then; on another network the payer is asked for an address
-    again. MovedOn when it was changed since `version`."""
+    """Give it another amount, or another asset. An approval is void then; who has not given an address yet gets a new link, and on
+    another network it is asked for again. MovedOn when it was changed since `version`."""
     with transaction.atomic():
         invoice, held = locked(refund)
         _seen(held, version)
@@ -257,6 +257,8 @@ def change(refund: Refund, terms: Terms, *, by: User, version: int, now: datetim
         moves_network = terms.asset.network.id != held.network
         shares.keep(held, found.parts)
         columns = _columns(terms, found) | {"changed_by": by} | NOT_APPROVED
+        if held.status == State.REQUESTED:  # what the payer has on its screen is not what is asked any more
+            columns |= {"nonce": new_nonce(), "claim_until": now + CLAIM_LASTS}
         held = _move(held, invoice, "refund.changed", now=now, by=by, **columns)
         if moves_network and held.status == State.CLAIMED:
             held = _restart(held, invoice, by=by, now=now)

@@ -207,6 +207,24 @@ def keep(refund: Refund, parts: Iterable[Part]) -> None:
     )
 
 
+def move_over(was: Transfer, to: Transfer) -> None:
+    """`was` has given a part of its credit up to `to`, which is the same money: what goes back on it beyond what it still counts
+    for goes back on `to`."""
+    taking = list(RefundShare.objects.filter(transfer=was, refund__status__in=LIVE).order_by("-id"))
+    over = sum(share.minor for share in taking) - (was.credit_minor or 0)
+    for share in taking:
+        moved = min(over, share.minor)
+        if moved <= 0:
+            return
+        over -= moved
+        RefundShare.objects.create(refund_id=share.refund_id, transfer=to, minor=moved)
+        rest = RefundShare.objects.filter(pk=share.pk)
+        if moved == share.minor:
+            rest.delete()
+        else:
+            rest.update(minor=share.minor - moved)
+
+
 def is_short(refund: Refund, invoice: Invoice) -> bool:
     """Whether a payment that `refund` goes back on counts for less by now than goes back on it."""
     mine = {key_of(share) for share in RefundShare.objects.filter(refund=refund)}

@@ -14,7 +14,7 @@ from invoicing import search
 from invoicing.models import Invoice, Status
 from invoicing.money import digits
 from merchants import assets
-from payments import confirmations, credit, matching, rates, settlement
+from payments import confirmations, credit, matching, rates, settlement, shares
 from payments.confirmations import Tip
 from payments.models import Quote, ReceiveAddress, Transfer
 from payments.rails import Sighting
@@ -116,7 +116,9 @@ def split(invoice: Invoice, transfer: Transfer, sighting: Sighting) -> Transfer:
     columns = {name: getattr(transfer, name) for name in (*copied, *credit_of)}
     search.note(invoice, sighting.txid)
     key = {"txid": sighting.txid, "place": sighting.place}
-    return Transfer.objects.create(**columns, **key, amount_units=sighting.units, credit_minor=share)
+    part = Transfer.objects.create(**columns, **key, amount_units=sighting.units, credit_minor=share)
+    shares.move_over(transfer, part)
+    return part
 
 
 def _write(transfer: Transfer, columns: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ from merchants.models import Merchant, User
 from tests.businesses import FORM_KEY, LEAKS, USDT, Business, World, side_by_side
 
 # Who tries. A stranger is not signed in; a neighbour owns Secret Orchard alone.
+pytestmark = pytest.mark.sqlite  # who may come in does not depend on the database
+
 WHO = ("stranger", "neighbour", "viewer", "manager", "owner")
 SIGN_IN = "sign in"  # a redirect to the sign-in page
 MAIL = "20261117-100000-1"
