@@ -26,6 +26,7 @@ BEAT = {
     "payments.tasks.look_networks_over": (900, "watch"),
     "payments.tasks.expire_quotes": (10, "chain"),
     "payments.tasks.free_amounts": (3600, "chain"),
+    "payments.tasks.expire_refunds": (3600, "chain"),
     "payments.tasks.refresh_rates": (60, "watch"),
     "notifications.tasks.fan_out": (3, "issue"),
     "notifications.tasks.send_email": (3, "email"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from merchants.assets import Network
 from payments.matching import Owner
@@ -11,6 +12,13 @@ from payments.models import Cursor, Transfer
 from payments.rails import Block, Rail
 
 MOST_WAITING = 200  # payments in blocks older than the window that are looked after in one pass
+
+
+class Placed(Protocol):
+    """What was seen in a block."""
+
+    block_height: int | None
+    block_hash: str
 
 
 @dataclass
@@ -23,8 +31,8 @@ class Reach:
     shown: dict[int, Block]
     replaced_from: int | None = None  # from here on upward the chain is another than it was
 
-    def stands(self, row: Transfer) -> bool:
-        """Whether a mined transfer's block is still there; also when the chain does not show that height."""
+    def stands(self, row: Placed) -> bool:
+        """Whether the block that something was mined in is still there; also when the chain does not show that height."""
         height = row.block_height
         if height is None:
             return False
@@ -33,17 +41,19 @@ class Reach:
         return self.replaced_from is None or height < self.replaced_from
 
 
-def reach_of(network: Network, rail: Rail, cursor: Cursor, head: Block, waiting: list[Transfer], *, most: int) -> Reach:
+def reach_of(network: Network, rail: Rail, cursor: Cursor, head: Block, waiting: list[Transfer], *, also: Iterable[int] = (), most: int) -> Reach:
     """Above the common ancestor, and at least the trailing window; near the head for a network never read.
 
     From further down when a payment on its way was in a block that is there no more: it may be in any since. At most `most`
-    blocks, or twice the window.
+    blocks, or twice the window. The heights of `also` are shown too.
     """
     recorded: dict[int, str] = dict(cursor.blocks)
     usual = max(head.height - network.reorg_depth + 1, 0)
     usual = min(cursor.height + 1, usual) if cursor.height >= 0 else max(usual - 1, 0)
     older = [row for row in waiting if row.block_height is not None and row.block_height < usual and not _is_unsettled(row, cursor)]
-    heights = {height for height in recorded if height <= head.height} | {row.block_height for row in older[:MOST_WAITING] if row.block_height}
+    heights = {height for height in [*recorded, *also] if height <= head.height} | {
+        row.block_height for row in older[:MOST_WAITING] if row.block_height
+    }
     shown = _blocks(rail, heights)
     replaced = min((height for height, known in recorded.items() if height in shown and shown[height].hash != known), default=None)
     lost = [row.block_height for row in older if row.block_height in shown and shown[row.block_height].hash != row.block_hash]

@@ -24,7 +24,7 @@ from merchants.assets import Asset
 from merchants.events import record
 from merchants.models import User
 from payments import approvals, confirmations, rates, settlement, shares
-from payments.models import LIVE, Claim, Refund
+from payments.models import LIVE, Claim, Cursor, Refund
 from payments.models.refund import new_nonce
 from payments.shares import CannotRefund, Key, Reckoned
 
@@ -64,7 +64,7 @@ NOTHING_SENT: dict[str, Any] = {
     "confirmations_needed": 0,
     "fee_units": None,
 }
-NOT_APPROVED: dict[str, Any] = {"approved_at": None, "approved_by": None}
+NOT_APPROVED: dict[str, Any] = {"approved_at": None, "approved_by": None, "approved_height": None}
 NO_ADDRESS: dict[str, Any] = {"address": "", "claimed_at": None, "claimed_by": None, "by_member": False}
 
 
@@ -115,8 +115,8 @@ def _move(refund: Refund, invoice: Invoice, event: str, *, now: datetime, by: Us
 
 
 def _swap(refund: Refund, old: State, columns: dict[str, Any]) -> int:
-    """Change the row if its status is still `old`; how many rows. SQLite knows no row lock, so this holds there too."""
-    return Refund.objects.filter(pk=refund.pk, status=old).update(**columns)
+    """Change the row if it is still as it was read; how many rows. SQLite knows no row lock, so this holds there too."""
+    return Refund.objects.filter(pk=refund.pk, status=old, version=refund.version).update(**columns)
 
 
 def tell(event: str, refund: Refund, invoice: Invoice, *, now: datetime, by: User | None = None, extra: dict[str, Any] | None = None) -> None:
@@ -184,7 +184,9 @@ def reckon(invoice: Invoice, terms: Terms, *, now: datetime, but: Refund | None 
     if not found:
         raise CannotRefund(_("Choose which payment goes back."))
     taken = invoice.refunded_minor + invoice.returning_minor - (but.amount_minor if but and but.status in LIVE else 0)
-    over = invoice.left_minor if invoice.status == Status.VOID else max(invoice.credited_minor - invoice.total_minor - taken, 0)
+    over = max(invoice.credited_minor - invoice.total_minor - taken, 0)
+    if invoice.status == Status.VOID:  # it bills nothing: all of it is too much
+        over = sum(source.left_minor for source in found)
     return shares.reckon(
         terms.basis,
         found,
@@ -260,9 +262,11 @@ def change(refund: Refund, terms: Terms, *, by: User, version: int, now: datetim
         if held.status == State.REQUESTED:  # what the payer has on its screen is not what is asked any more
             columns |= {"nonce": new_nonce(), "claim_until": now + CLAIM_LASTS}
         held = _move(held, invoice, "refund.changed", now=now, by=by, **columns)
-        if moves_network and held.status == State.CLAIMED:
-            held = _restart(held, invoice, by=by, now=now)
-        return held
+        if not moves_network:
+            return held
+        if held.status == State.CLAIMED:
+            return _restart(held, invoice, by=by, now=now)
+        return _renew(held, invoice, by=by, now=now)  # an address that was given and not confirmed is one of the old network
 
 
 def _seen(refund: Refund, version: int) -> None:
@@ -280,7 +284,11 @@ def renew(refund: Refund, *, by: User | None, now: datetime) -> Refund:
         invoice, held = locked(refund)
         if held.status == State.EXPIRED:
             _check_left(held, invoice)
-        return _move(held, invoice, "refund.renewed", now=now, by=by, nonce=new_nonce(), claim_until=now + CLAIM_LASTS, ended_at=None)
+        return _renew(held, invoice, by=by, now=now)
+
+
+def _renew(refund: Refund, invoice: Invoice, *, by: User | None, now: datetime) -> Refund:
+    return _move(refund, invoice, "refund.renewed", now=now, by=by, nonce=new_nonce(), claim_until=now + CLAIM_LASTS, ended_at=None)
 
 
 def _check_left(refund: Refund, invoice: Invoice) -> None:
@@ -349,7 +357,8 @@ def approve(refund: Refund, *, by: User, version: int, now: datetime) -> Refund:
             raise Refused(reason)
         if shares.is_short(held, invoice):
             raise Refused(_("A payment that this goes back on does not count any more: its network took it back, or it was reversed."))
-        columns = {**_fixed(held, invoice, now), "approved_at": now, "approved_by": by}
+        known = Cursor.objects.filter(network=held.network).values_list("head_height", flat=True).first()
+        columns = {**_fixed(held, invoice, now), "approved_at": now, "approved_by": by, "approved_height": known}
         held = _move(held, invoice, "refund.approved", now=now, by=by, **columns)
         transaction.on_commit(partial(haste.wake, WATCH, held.network), robust=True)
         return held
@@ -418,11 +427,15 @@ def sent(refund: Refund, *, txid: str, way: str, by: User | None, now: datetime)
         invoice, held = locked(refund)
         if held.status == State.SENT and held.txid == txid:
             return held
-        needed = confirmations.needed(held.asset.network, rates.in_usd(held.amount_minor, invoice.currency, now=now))
-        columns = NOTHING_SENT | {"txid": txid, "way": way, "sent_at": now, "sent_by": by, "confirmations_needed": needed}
+        columns = NOTHING_SENT | {"txid": txid, "way": way, "sent_at": now, "sent_by": by, "confirmations_needed": needed(held, invoice, now=now)}
         held = _move(held, invoice, "refund.sent", now=now, by=by, **columns)
         transaction.on_commit(partial(haste.wake, WATCH, held.network), robust=True)
         return held
+
+
+def needed(refund: Refund, invoice: Invoice, *, now: datetime) -> int:
+    """How many confirmations make it final."""
+    return confirmations.needed(refund.asset.network, rates.in_usd(refund.amount_minor, invoice.currency, now=now))
 
 
 def unsent(refund: Refund, *, by: User, now: datetime) -> Refund:
@@ -433,25 +446,51 @@ def unsent(refund: Refund, *, by: User, now: datetime) -> Refund:
         return _move(held, invoice, "refund.unsent", now=now, by=by, **NOTHING_SENT | {"refused_txids": refused})
 
 
+class _Taken(Exception):
+    """Another refund has this output."""
+
+
 def found(refund: Refund, seen: Seen, *, now: datetime) -> Refund:
     """The chain shows the output that pays it. Moves its block and counts it up; what was only approved is sent by it. When
-    another refund has this output, nothing changes but `trouble`."""
+    another refund has this output, nothing changes but the `trouble` of one that was sent."""
+    try:
+        with transaction.atomic():
+            if refund.status == State.APPROVED:
+                refund = sent(refund, txid=seen.txid, way=Refund.Way.FOUND, by=None, now=now)
+            invoice, held = locked(refund)
+            return _found(held, invoice, seen, now=now)
+    except _Taken:
+        with transaction.atomic():
+            _invoice, held = locked(refund)
+            if held.status == State.SENT and held.txid == seen.txid:
+                _write(held, {"trouble": _("This transaction pays another refund.")})
+            return held
+
+
+def _found(held: Refund, invoice: Invoice, seen: Seen, *, now: datetime) -> Refund:
+    if held.status not in (State.SENT, State.CONFIRMED) or held.txid != seen.txid:
+        return held
+    if held.status == State.CONFIRMED and (held.block_hash, held.block_height) != (seen.block_hash, seen.block_height):
+        held = _reopen(held, invoice, now=now)
+    try:
+        with transaction.atomic():
+            _write(held, seen.columns())
+    except IntegrityError:
+        raise _Taken from None
+    if held.status == State.SENT and held.block_height is not None and held.confirmations >= held.confirmations_needed:
+        held = _confirm(held, invoice, now=now)
+    return held
+
+
+def replaced(refund: Refund, *, txid: str, now: datetime) -> Refund:
+    """The transaction that was named or found does not pay it, and `txid` does: a wallet has sent it again for a higher fee, or
+    after the first one failed. What the chain shows already is not replaced."""
     with transaction.atomic():
-        if refund.status == State.APPROVED:
-            refund = sent(refund, txid=seen.txid, way=Refund.Way.FOUND, by=None, now=now)
         invoice, held = locked(refund)
-        if held.status not in (State.SENT, State.CONFIRMED) or held.txid != seen.txid:
+        if held.status != State.SENT or held.place is not None or held.txid != refund.txid:
             return held
-        if held.status == State.CONFIRMED and (held.block_hash, held.block_height) != (seen.block_hash, seen.block_height):
-            held = _reopen(held, invoice, now=now)
-        try:
-            with transaction.atomic():
-                _write(held, seen.columns())
-        except IntegrityError:
-            _write(held, {"trouble": _("This transaction pays another refund.")})
-            return held
-        if held.status == State.SENT and held.block_height is not None and held.confirmations >= held.confirmations_needed:
-            held = _confirm(held, invoice, now=now)
+        _write(held, {"txid": txid, "way": Refund.Way.FOUND, "trouble": "", "fee_units": None, "version": held.version + 1})
+        tell("refund.sent", held, invoice, now=now)
         return held
 
 
@@ -489,13 +528,14 @@ def _confirm(refund: Refund, invoice: Invoice, *, now: datetime) -> Refund:
 
 
 def _billed_minor(refund: Refund, invoice: Invoice) -> int:
-    """What of this refund takes back something that the invoice bills: a void one bills nothing, a surplus was never billed."""
+    """What of this refund takes back something that the invoice bills: a void one bills nothing, a surplus was never billed. All
+    notes that hold take back what went back beyond the surplus, in whatever order refunds are confirmed, taken back and
+    confirmed again."""
     if invoice.status == Status.VOID:
         return 0
-    before = invoice.refunded_minor
     surplus = max(invoice.credited_minor - invoice.total_minor, 0)
-    billed = max(before + refund.amount_minor - surplus, 0) - max(before - surplus, 0)
-    return min(billed, max(invoice.total_minor - credit_notes.total(invoice), 0))
+    beyond = min(invoice.refunded_minor + refund.amount_minor - surplus, invoice.total_minor)
+    return min(max(beyond - credit_notes.total(invoice), 0), refund.amount_minor)
 
 
 def _paid_back(refund: Refund) -> dict[str, Any]:

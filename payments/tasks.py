@@ -4,7 +4,7 @@ from celery import shared_task
 from django.conf import settings
 
 from merchants import assets, clock
-from payments import cursors, inspecting, quotes, rates, watcher
+from payments import cursors, inspecting, quotes, rates, refunds, watcher
 from payments.rails import sandbox
 
 WATCH = "watch"  # a queue of its own: nodes are slow, or do not answer at all, and nobody else waits behind them
@@ -41,6 +41,11 @@ def expire_quotes() -> None:
 @shared_task(name="payments.tasks.free_amounts")
 def free_amounts() -> None:
     quotes.free_amounts(now=clock.now())
+
+
+@shared_task(name="payments.tasks.expire_refunds")
+def expire_refunds() -> None:
+    refunds.expire_due(now=clock.now())
 
 
 @shared_task(name="payments.tasks.refresh_rates")

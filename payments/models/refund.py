@@ -82,6 +82,7 @@ class Refund(models.Model):
 
     approved_at = models.DateTimeField(null=True, blank=True)
     approved_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    approved_height = models.PositiveBigIntegerField(null=True, blank=True)  # the newest block of its network known then
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     ended_why = models.CharField(max_length=300, blank=True)  # cancelled, rejected or failed: why, for the payer too

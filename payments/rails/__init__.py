@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 from merchants import assets
-from payments.rails.base import BadAddress, Balance, Block, Checked, Rail, RailUnreachable, Sighting
+from payments.rails.base import BadAddress, Balance, Block, Checked, Fate, Rail, RailUnreachable, Sighting
 from payments.rails.evm import EvmRail
 from payments.rails.sandbox import SandboxRail
 from payments.rails.tron import TronRail
 from payments.rails.utxo import UtxoRail
 
-__all__ = ["KINDS", "BadAddress", "Balance", "Block", "Checked", "Rail", "RailUnreachable", "Sighting", "rail_for"]
+__all__ = ["KINDS", "BadAddress", "Balance", "Block", "Checked", "Fate", "Rail", "RailUnreachable", "Sighting", "rail_for"]
 
 KINDS: dict[str, type[Rail]] = {"evm": EvmRail, "tron": TronRail, "utxo": UtxoRail, "sandbox": SandboxRail}
 

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from merchants.assets import Asset, Network
@@ -68,6 +69,15 @@ class Checked:
     chain: str  # chain id or genesis, as the node says
     head: Block | None
     remarks: tuple[str, ...] = ()  # what is wrong: a URL that does not answer, a token whose contract says otherwise
+
+
+class Fate(Enum):
+    """What has become of a transaction, as far as a node tells."""
+
+    UNKNOWN = "unknown"  # the node has not heard of it, or cannot be asked for single transactions
+    WAITING = "waiting"  # for a block
+    DONE = "done"  # in a block, and carried out
+    FAILED = "failed"  # in a block, and undone: it moved nothing
 
 
 class Rail(ABC):
@@ -143,8 +153,17 @@ class Rail(ABC):
         return []
 
     def in_transaction(self, txid: str, addresses: Collection[str]) -> list[Sighting]:
-        """The payments to `addresses` of one transaction, inner calls included where the node can trace them."""
+        """The payments to `addresses` of one transaction, inner calls included where the node can trace them; also of one in
+        the pool, where the node shows that. Empty where single transactions cannot be asked for."""
         return []
+
+    def fate(self, txid: str) -> Fate:
+        """What has become of one transaction."""
+        return Fate.UNKNOWN
+
+    def fee(self, txid: str) -> int | None:
+        """What the network took for a transaction, in the smallest unit of its native coin; None where that is not known."""
+        return None
 
     def wallet_call(self, asset: Asset, *, address: str, units: int) -> dict[str, Any] | None:
         """What a browser wallet (EIP-1193) is asked for, as JSON: the chain, and the very transaction. None where there is none."""

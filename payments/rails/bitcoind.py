@@ -11,8 +11,8 @@ from threading import Lock
 from typing import Any
 
 from payments.rails.base import Block, RailUnreachable
-from payments.rails.jsonrpc import Node, RpcError
-from payments.rails.source import Malformed, Output, Source, block_hash, coins, count, field, moment, rows, script
+from payments.rails.jsonrpc import Call, Node, RpcError
+from payments.rails.source import Malformed, Output, Source, Told, block_hash, coins, count, field, moment, rows, script
 
 Place = tuple[str, int, int]  # txid, place, satoshi
 Outputs = dict[str, list[Place]]  # by script
@@ -23,6 +23,7 @@ KEPT_OUTPUTS = 300_000  # of read blocks: about 100 MB, more than a trailing win
 KEPT_HEADERS = 5_000
 READ_A_PASS = 50_000  # transactions of the mempool
 READ_AT_ONCE = 1_000
+PLACES_TRIED = 50  # of a transaction that no index knows
 SLOW = (3.0, 30.0)  # seconds; a small computer takes its time to write a full block as JSON
 
 
@@ -67,6 +68,39 @@ class CoreSource(Source):
             return [Output(txid, place, hit, units, None) for outputs in self._pool.values() for hit, txid, place, units in _hits(outputs, watched)]
 
         return self._read(found)
+
+    def transaction(self, txid: str, watched: Mapping[str, str]) -> Told | None:
+        """Of the mempool; of blocks by the node's index of transactions, or, without one, by what of it is not spent yet."""
+        return self._read(lambda: self._told(txid, watched))
+
+    def _told(self, txid: str, watched: Mapping[str, str]) -> Told | None:
+        calls: list[Call] = [("getrawtransaction", [txid, 2]), ("getmempoolentry", [txid])]
+        row, entry = (None if isinstance(one, RpcError) else one for one in self.node.batch(calls, tolerant=True))
+        if row is None:
+            return self._unspent(txid, watched)
+        if field(row, "txid") != txid:
+            raise Malformed("another transaction than it was asked for")
+        block = self._of_chain(row["blockhash"]) if row.get("blockhash") else None
+        if row.get("blockhash") and block is None:
+            return None  # the index remembers blocks that were taken back
+        fee = field(entry, "fees", "base") if entry else row.get("fee")
+        return Told(tuple(_told_outputs(row, watched, block)), block, None if fee is None else coins(fee))
+
+    def _of_chain(self, name: Any) -> Block | None:
+        """The block `name`, if it is on the chain as it is now."""
+        block = self._headers.get(block_hash(name)) or self._header(name, self.node.call("getblockheader", [name]))
+        return block if self._hashes([block.height]).get(block.height) == block.hash else None
+
+    def _unspent(self, txid: str, watched: Mapping[str, str]) -> Told | None:
+        answers = self.node.batch([("gettxout", [txid, place, True]) for place in range(PLACES_TRIED)], tolerant=True)
+        there = [(place, answer) for place, answer in enumerate(answers) if isinstance(answer, dict)]
+        if not there:
+            return None
+        deep = count(field(there[0][1], "confirmations"))
+        top = self._of_chain(field(there[0][1], "bestblock")) if deep else None
+        block = next(iter(self._blocks_now(top.height - deep + 1, top.height - deep + 1)), None) if top else None
+        paid = [(place, coins(field(row, "value")), script(field(row, "scriptPubKey", "hex"))) for place, row in there]
+        return Told(tuple(Output(txid, place, hit, units, block) for place, units, hit in paid if hit in watched and units), block, None)
 
     # --- blocks -------------------------------------------------------------------------------------------------
     def _read(self, ask: Any) -> Any:
@@ -149,6 +183,12 @@ class CoreSource(Source):
         self._pool = fresh
         if len(unseen) > READ_A_PASS:
             raise RailUnreachable(f"{self.node.host} has {len(txids)} waiting transactions, of which {len(fresh)} are read; the next pass goes on.")
+
+
+def _told_outputs(row: Any, watched: Mapping[str, str], block: Block | None) -> list[Output]:
+    found: Outputs = {}
+    _add_outputs(found, row)
+    return [Output(txid, place, hit, units, block) for hit in watched for txid, place, units in found.get(hit, [])]
 
 
 def _waiting(txid: str, answer: Any) -> Outputs | None:

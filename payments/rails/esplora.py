@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from payments.rails.base import Block, RailUnreachable
 from payments.rails.jsonrpc import Node
-from payments.rails.source import Malformed, Output, Source, block_hash, count, field, moment, rows
+from payments.rails.source import Malformed, Output, Source, Told, block_hash, count, field, moment, rows
 
 T = TypeVar("T")
 
@@ -130,6 +130,23 @@ class EsploraSource(Source):
         def found() -> list[Output]:
             seen = [one for hit, address in watched.items() for one in self._look(address, hit, first=None).outputs]
             return [replace(one, block=None) for one in seen if one.block is None or not self._may_stand(one.block)]
+
+        return self._read(found)
+
+    def transaction(self, txid: str, watched: Mapping[str, str]) -> Told | None:
+        """Of blocks only: servers remember transactions of blocks that were taken back, and show them as if they waited."""
+
+        def found() -> Told | None:
+            row = self.node.json(f"/tx/{block_hash(txid)}")
+            if row is None:
+                return None
+            if field(row, "txid") != txid:
+                raise Malformed("another transaction than it was asked for")
+            there = _place_of(row)
+            if there is None or there.height > self._tip_of_pass().height or not self._stands(there):
+                return None
+            outputs = [output for hit in watched for output in _outputs(row, there, hit)]
+            return Told(tuple(outputs), there, count(row["fee"]) if row.get("fee") is not None else None)
 
         return self._read(found)
 

@@ -17,7 +17,7 @@ from merchants import assets
 from merchants.assets import Asset, Network
 from payments import keys
 from payments.rails import evm_format as fmt
-from payments.rails.base import BadAddress, Balance, Block, Checked, Rail, Sighting
+from payments.rails.base import BadAddress, Balance, Block, Checked, Fate, Rail, Sighting
 from payments.rails.evm_chain import Chain
 from payments.rails.evm_format import Header, Log, Receipt
 from payments.rails.jsonrpc import RpcError
@@ -173,6 +173,17 @@ class EvmRail(Rail):
     def _coins_in(self, txid: str, wanted: Collection[str]) -> list[tuple[int, str, int]]:
         own = [(0, payment.to, payment.units) for payment in self.chain.own_payment(txid, wanted)]
         return own + [(INNER + position, to, units) for position, to, units in self.chain.inner_payments(txid) if to in wanted]
+
+    def fate(self, txid: str) -> Fate:
+        raw = self.raw_txid(txid)
+        receipt = self.chain.receipts([(raw, "")]).get(raw)
+        if receipt is not None:
+            return Fate.DONE if receipt.is_done else Fate.FAILED
+        return Fate.WAITING if self.chain.is_known(raw) else Fate.UNKNOWN
+
+    def fee(self, txid: str) -> int | None:
+        receipt = self.chain.receipts([(self.raw_txid(txid), "")]).get(self.raw_txid(txid))
+        return receipt.fee if receipt else None
 
     # --- balances -----------------------------------------------------------------------------------------------
     def hides_payments(self, asset: Asset) -> bool:

@@ -249,6 +249,11 @@ class Chain:
             answer = self.client.call("eth_getTransactionByHash", [txid])
             return fmt.payments_to(addresses, fmt.sent({"transactions": [answer]})) if answer else []
 
+    def is_known(self, txid: str) -> bool:
+        """Whether the node has heard of a transaction, in a block or not."""
+        with self.asking():
+            return self.client.call("eth_getTransactionByHash", [txid]) is not None
+
     def inner_payments(self, txid: str) -> list[tuple[int, str, int]]:
         """(position, to, units) of what its inner calls send; empty where the node does not trace, or not quickly: anybody
         can name a transaction that takes long, and the node is sound all the same."""

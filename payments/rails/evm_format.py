@@ -105,6 +105,7 @@ class Receipt:
     block_hash: str
     is_done: bool  # it was carried out, not reverted
     logs: dict[int, Log] = field(hash=False)
+    fee: int | None = None  # in the native coin's smallest unit, what a chain above another pays to that one included
 
     def place(self, log: Log) -> int:
         """1 + its index among the transaction's own logs: a reorg moves the index in the block, but not this."""
@@ -190,7 +191,16 @@ def logs_to(addresses: Collection[str], value: Any) -> list[Log]:
 def receipt(value: Any) -> Receipt:
     row = _object(value)
     found = {one.index: one for one in logs(row.get("logs"))}
-    return Receipt(quantity(row.get("blockNumber")), hashed(row.get("blockHash")), row.get("status") == "0x1", found)
+    return Receipt(quantity(row.get("blockNumber")), hashed(row.get("blockHash")), row.get("status") == "0x1", found, _fee(row))
+
+
+def _fee(row: dict[str, Any]) -> int | None:
+    """`l1Fee` is of chains of Optimism's kind (https://docs.optimism.io/stack/transactions/fees); others have it in their gas."""
+    try:
+        above = quantity(row["l1Fee"]) if row.get("l1Fee") else 0
+        return quantity(row.get("gasUsed")) * quantity(row.get("effectiveGasPrice")) + above
+    except Garbled:
+        return None
 
 
 def inner_payments(trace: Any) -> list[tuple[int, str, int]]:

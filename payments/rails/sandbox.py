@@ -20,8 +20,8 @@ from django.utils.translation import gettext_lazy
 
 from merchants import assets
 from merchants.assets import Asset
-from payments.models import Quote, SandboxBlock, SandboxTransaction
-from payments.rails.base import BadAddress, Block, Rail, Sighting
+from payments.models import Quote, Refund, SandboxBlock, SandboxTransaction
+from payments.rails.base import BadAddress, Block, Fate, Rail, Sighting
 
 NETWORK = "sandbox:harbour"
 KEPT_BLOCKS = 500
@@ -34,6 +34,12 @@ SCENARIOS = {
     "part": gettext_lazy("Pay half"),
     "over": gettext_lazy("Pay a tenth too much"),
     "late": gettext_lazy("Pay after the rate lock"),
+    "reorg": gettext_lazy("Take its block back"),
+    "drop": gettext_lazy("Let the payment vanish"),
+}
+REFUND_SCENARIOS = {
+    "exact": gettext_lazy("Pay exactly"),
+    "part": gettext_lazy("Pay half"),
     "reorg": gettext_lazy("Take its block back"),
     "drop": gettext_lazy("Let the payment vanish"),
 }
@@ -74,6 +80,23 @@ class SandboxRail(Rail):
     def pool(self, addresses: Collection[str]) -> list[Sighting]:
         rows = SandboxTransaction.objects.filter(network=self.network.id, block_height=None, dropped=False).order_by("id")
         return [_sighting(row, None) for row in rows if row.address in addresses]
+
+    def in_transaction(self, txid: str, addresses: Collection[str]) -> list[Sighting]:
+        row = self._row(txid)
+        if row is None or row.address not in addresses:
+            return []
+        if row.block_height is None:
+            return [_sighting(row, None)]
+        return [_sighting(row, block) for block in self.blocks(row.block_height, row.block_height)]
+
+    def fate(self, txid: str) -> Fate:
+        row = self._row(txid)
+        if row is None:
+            return Fate.UNKNOWN
+        return Fate.WAITING if row.block_height is None else Fate.DONE
+
+    def _row(self, txid: str) -> SandboxTransaction | None:
+        return SandboxTransaction.objects.filter(network=self.network.id, txid=txid, dropped=False).first()
 
     def payment_uri(self, asset: Asset, *, address: str, units: int) -> str:
         return address
@@ -168,8 +191,26 @@ def provoke(quote: Quote, act: str, *, now: datetime) -> None:
             raise CannotProvoke(_("The sandbox does not know this one."))
 
 
-def _undo(address: str, network: str, *, now: datetime, vanish: bool) -> None:
-    paid = SandboxTransaction.objects.filter(network=network, address=address, dropped=False).order_by("-id").first()
+def provoke_refund(refund: Refund, act: str, *, now: datetime) -> str:
+    """Make one of REFUND_SCENARIOS happen to a refund that has an address: its transaction. Half of it is found only once a
+    member names it. CannotProvoke when there is nothing it could happen to."""
+    if not refund.address or refund.amount_units is None:
+        raise CannotProvoke(_("This refund cannot be paid yet."))
+    match act:
+        case "exact":
+            return pay(refund.address, refund.asset_id, refund.amount_units, now=now).txid
+        case "part":
+            return pay(refund.address, refund.asset_id, max(refund.amount_units // 2, 1), now=now).txid
+        case "reorg" | "drop":
+            return _undo(refund.address, refund.network, txid=refund.txid, now=now, vanish=act == "drop")
+        case _:
+            raise CannotProvoke(_("The sandbox does not know this one."))
+
+
+def _undo(address: str, network: str, *, now: datetime, vanish: bool, txid: str = "") -> str:
+    """The transaction that is taken back: `txid`, or the latest to `address`."""
+    there = SandboxTransaction.objects.filter(network=network, address=address, dropped=False)
+    paid = (there.filter(txid=txid) if txid else there).order_by("-id").first()
     if paid is None:
         raise CannotProvoke(_("There is no payment yet. Pay first, then take it back."))
     drop = [paid.txid] if vanish else []
@@ -178,3 +219,4 @@ def _undo(address: str, network: str, *, now: datetime, vanish: bool) -> None:
         SandboxTransaction.objects.filter(txid__in=drop).update(dropped=True)
     else:
         reorg(top.height - paid.block_height + 1, now=now, network=network, drop=drop)
+    return paid.txid

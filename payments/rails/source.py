@@ -39,6 +39,15 @@ class Output:
     block: Block | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known of one transaction: its outputs to watched scripts, each with its block as here."""
+
+    outputs: tuple[Output, ...]
+    block: Block | None  # None while it waits in the mempool
+    fee: int | None  # satoshi
+
+
 class Source(ABC):
     """Every method raises RailUnreachable when there is no sensible answer."""
 
@@ -68,6 +77,11 @@ class Source(ABC):
     @abstractmethod
     def waiting(self, watched: Mapping[str, str]) -> list[Output]:
         """The outputs to `watched` (script → address) of transactions in the mempool."""
+
+    @abstractmethod
+    def transaction(self, txid: str, watched: Mapping[str, str]) -> Told | None:
+        """One transaction, with its outputs to `watched` (script → address); None for one that is neither in the mempool nor in
+        a block of the chain as it is now, as far as can be told."""
 
     def unusable(self, what: str) -> RailUnreachable:
         return RailUnreachable(f"{self.node.host} gave {what}.")

@@ -53,6 +53,10 @@ class TronRail(EvmRail):
     def is_txid(self, text: str) -> bool:
         return re.fullmatch(r"[0-9a-f]{64}", text) is not None
 
+    def fee(self, txid: str) -> int | None:
+        """None: what a transaction burns there is not what its gas would cost, since stakes pay for some of it."""
+        return None
+
     def payment_uri(self, asset: Asset, *, address: str, units: int) -> str:
         return address
 

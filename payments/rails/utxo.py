@@ -14,7 +14,7 @@ from merchants import assets
 from merchants.assets import WIDE, Asset, Network
 from payments import keys
 from payments.rails import scripts
-from payments.rails.base import Block, Checked, Rail, RailUnreachable, Sighting
+from payments.rails.base import Block, Checked, Fate, Rail, RailUnreachable, Sighting
 from payments.rails.bitcoind import CoreSource
 from payments.rails.esplora import EsploraSource, Site
 from payments.rails.jsonrpc import Client, Node
@@ -64,6 +64,21 @@ class UtxoRail(Rail):
     def pool(self, addresses: Collection[str]) -> list[Sighting]:
         watched = self._watched(addresses)
         return self._sightings(self._asked(lambda source: source.waiting(watched)), watched)
+
+    def in_transaction(self, txid: str, addresses: Collection[str]) -> list[Sighting]:
+        watched = self._watched(addresses)
+        told = self._asked(lambda source: source.transaction(txid, watched))
+        return self._sightings(told.outputs, watched) if told else []
+
+    def fate(self, txid: str) -> Fate:
+        told = self._asked(lambda source: source.transaction(txid, {}))
+        if told is None:
+            return Fate.UNKNOWN
+        return Fate.DONE if told.block else Fate.WAITING
+
+    def fee(self, txid: str) -> int | None:
+        told = self._asked(lambda source: source.transaction(txid, {}))
+        return told.fee if told else None
 
     def disputed(self, blocks: Mapping[int, str]) -> set[int]:
         found: set[int] = set()

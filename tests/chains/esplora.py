@@ -67,6 +67,8 @@ class Esplora:
             case ["blocks", height]:
                 heights = range(int(height), max(int(height) - HEADERS, -1), -1)
                 return 200, [_header(rpc("getblock", rpc("getblockhash", one))) for one in heights]
+            case ["tx", txid]:
+                return self._transaction(txid)
             case ["address", address]:
                 return 200, self._address(address)
             case ["address", address, "txs"]:
@@ -79,6 +81,14 @@ class Esplora:
                 start = 1 + next(number for number, row in enumerate(mined) if row["txid"] == last)
                 return 200, mined[start : start + self.page]
         return 404, "endpoint does not exist"
+
+    def _transaction(self, txid: str) -> Answer:
+        found = [row for row in self._chain() if row["txid"] == txid] or [row for row in [self._waiting(txid)] if row]
+        if not found:
+            return 404, "Transaction not found"
+        (row,) = found
+        spent = [self.node.rpc("getrawtransaction", one["txid"], True)["vout"][one["vout"]]["value"] for one in row["vin"]]
+        return 200, {**row, "fee": int(sum(spent) * COIN) - sum(one["value"] for one in row["vout"])}
 
     def _address(self, address: str) -> dict[str, Any]:
         script = self.node.script(address)

@@ -20,7 +20,7 @@ from merchants.assets import Asset, Network
 from merchants.models import Merchant
 from payments import rails, watcher
 from payments.models import ReceiveAddress, Transfer, Wallet, WalletKey
-from payments.rails import BadAddress, Balance, Block, Rail, RailUnreachable, Sighting
+from payments.rails import BadAddress, Balance, Block, Fate, Rail, RailUnreachable, Sighting
 from tests.factories import NOW, make_merchant
 from tests.payments.money import Story
 from tests.payments.prices import set_prices
@@ -107,6 +107,8 @@ class Node:
     lags: int = 0  # blocks that it does not know yet
     is_silent: bool = False  # answers [] to every scan
     forgets: bool = False  # keeps the state of its newest block only
+    failed: set[str] = field(default_factory=set)  # transactions that moved nothing
+    fees: dict[str, int] = field(default_factory=dict)
     away: int = 0  # calls that fail before it answers again
     asked: list[Any] = field(default_factory=list)
 
@@ -230,7 +232,19 @@ class PretendRail(Rail):
         return [one for one in self._mined(addresses, first, last) if one.asset_id.endswith("slip44:60")]
 
     def in_transaction(self, txid: str, addresses: Collection[str]) -> list[Sighting]:
-        return [one for one in self.node.inner if one.txid == txid and one.address in addresses]
+        node = self.node
+        node.asked.append(txid)
+        return [one for one in [*node.inner, *node.paid] if one.txid == txid and one.block and one.address in addresses]
+
+    def fate(self, txid: str) -> Fate:
+        node = self.node
+        if txid in node.failed:
+            return Fate.FAILED
+        there = [one for one in [*node.inner, *node.paid] if one.txid == txid]
+        return Fate.UNKNOWN if not there else Fate.DONE if there[0].block else Fate.WAITING
+
+    def fee(self, txid: str) -> int | None:
+        return self.node.fees.get(txid)
 
 
 def pretending(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Node:

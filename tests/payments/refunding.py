@@ -13,6 +13,7 @@ from payments.refunds import Terms
 from tests.factories import add_member
 from tests.payments.money import NETWORK, USDT, Story
 
+SECOND = "second@harbourpine.example"
 PAYERS = "sandbox:payer"  # the key of the payer's own wallet
 
 
@@ -27,7 +28,8 @@ class RefundStory(Story):
         super().__init__(merchant, **fields)
         self.merchant = merchant
         self.owner: User = merchant.memberships.filter(role=Role.OWNER).order_by("id").first().user  # type: ignore[union-attr]
-        self.second = add_member(merchant, Role.MANAGER, email="second@harbourpine.example")
+        known = User.objects.filter(email=SECOND).first()  # of another merchant's story
+        self.second = add_member(merchant, Role.MANAGER, email=SECOND, user=known)
         self.number = 0
         if paid:
             self.pay()
