@@ -22,6 +22,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("m/<slug:merchant>/", include(merchant_patterns)),
     path("i/<slug:public_id>/", include([*invoicing.public_urls.urlpatterns, *payments.urls.public_patterns])),
+    path("r/", include(payments.urls.refund_patterns)),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -15,9 +15,10 @@ from invoicing.models import Invoice, Status
 from invoicing.pdf.paper import number_of
 from invoicing.snapshot import Document, document
 from payments import hints, quotes
+from payments.asking import Asked
 from payments.credit import DUST
 from payments.models import Hint, Quote, RecordedPayment
-from payments.slips import Asked, Received, Said, asset_of, network_of
+from payments.slips import Received, Said, asset_of, network_of
 
 
 class Stage(StrEnum):
@@ -123,6 +124,7 @@ class Situation:
         invoice, quote = self.invoice, self.asked and self.asked.quote
         said: list[Any] = [self.stage, invoice.pk, invoice.version, invoice.status, self.rest_minor]
         said += [invoice.credited_minor, invoice.pending_minor, invoice.refunded_minor, invoice.written_off_minor, invoice.is_overpaid]
+        said += [invoice.returning_minor, invoice.shortfall_minor]
         said += [quote.reference, quote.locked_until.isoformat()] if quote else []
         for row in self.received:
             transfer = row.transfer

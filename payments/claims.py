@@ -12,6 +12,7 @@ from django.core import signing
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from invoicing.models import Invoice
 from merchants import assets
 from merchants.models import User
 from payments import keys, refunds
@@ -31,6 +32,10 @@ class CannotClaim(Exception):
     """This address cannot be taken, or not now; the text says why, for the payer."""
 
 
+class OtherEnding(CannotClaim):
+    """The characters that were given beside the address are not its last ones."""
+
+
 class SecretGiven(CannotClaim):
     """What was typed can spend: it must not be shown again, nor written anywhere."""
 
@@ -45,11 +50,27 @@ def link_token(refund: Refund) -> str:
 
 def read_token(token: str) -> Refund | None:
     """The refund of a link, whatever has become of it; None for a link that is not whole or was replaced."""
+    found = _read(CLAIM_SIGNER, token)
+    return (
+        Refund.objects.select_related("invoice__merchant", "merchant", "credit_note").filter(pk=found[0], nonce=found[1]).first() if found else None
+    )
+
+
+def sender_of(token: str) -> Invoice | None:
+    """The invoice of a link that was whole and may have been replaced since: it says whom to ask, and opens nothing more."""
+    if found := _read(CLAIM_SIGNER, token):
+        return Invoice.objects.select_related("merchant").filter(refunds=found[0]).first()
+    if found := _read(CONFIRM_SIGNER, token):
+        return Invoice.objects.select_related("merchant").filter(refunds__claims=found[0]).first()
+    return None
+
+
+def _read(signer: signing.Signer, token: str) -> tuple[int, str] | None:
     try:
-        pk, nonce = CLAIM_SIGNER.unsign_object(token)
+        pk, nonce = signer.unsign_object(token)
     except (signing.BadSignature, ValueError, TypeError):
         return None
-    return Refund.objects.select_related("invoice__merchant", "merchant", "credit_note").filter(pk=pk, nonce=nonce).first()
+    return pk, nonce
 
 
 def confirm_token(claim: Claim) -> str:
@@ -58,11 +79,8 @@ def confirm_token(claim: Claim) -> str:
 
 def read_confirm(token: str) -> Claim | None:
     """The address that a link of the second mail is about, whatever has become of it."""
-    try:
-        pk, nonce = CONFIRM_SIGNER.unsign_object(token)
-    except (signing.BadSignature, ValueError, TypeError):
-        return None
-    return Claim.objects.select_related("refund__invoice__merchant").filter(pk=pk, nonce=nonce).first()
+    found = _read(CONFIRM_SIGNER, token)
+    return Claim.objects.select_related("refund__invoice__merchant").filter(pk=found[0], nonce=found[1]).first() if found else None
 
 
 def is_open(refund: Refund, now: datetime) -> bool:
@@ -77,6 +95,12 @@ def stands(claim: Claim, now: datetime) -> bool:
     return is_open(refund, now) and claim.for_nonce == refund.nonce and now < claim.until and newest == claim.pk
 
 
+def given(refund: Refund, now: datetime) -> Claim | None:
+    """The address that was given last, while confirming it would still fix it."""
+    claim = Claim.objects.filter(refund=refund).select_related("refund").order_by("-id").first()
+    return claim if claim and stands(claim, now) else None
+
+
 # --- addresses ------------------------------------------------------------------------------------------------------------
 
 
@@ -89,7 +113,7 @@ def checked(refund: Refund, text: str) -> str:
     except keys.PrivateKeyRefused:
         raise SecretGiven(_("That is a key or a phrase that can spend your money. Show it to nobody. Give your address instead.")) from None
     try:
-        address = rail_for(asset.network.id).normal(text.strip())
+        address = rail_for(asset.network.id).normal("".join(text.split()))  # people copy groups of four, and broken lines
     except BadAddress as error:
         raise CannotClaim(str(error)) from None
     tokens = {one.contract.lower() for one in assets.catalogue().assets.values() if one.network.id == asset.network.id and one.contract}
@@ -103,9 +127,10 @@ def checked(refund: Refund, text: str) -> str:
 
 
 def _is_merchants(refund: Refund, address: str) -> bool:
-    """Whether the money would come back to who sends it: to an address that was ever handed out here, or that is next."""
+    """Whether the money would come back to who sends it: to an address that it ever handed out, or that is next. What another
+    merchant here receives at is nobody's business, and may be the payer's own."""
     family = refund.asset.network.family
-    if ReceiveAddress.objects.filter(family=family, address=address).exists():
+    if ReceiveAddress.objects.filter(wallet__merchant=refund.merchant, family=family, address=address).exists():
         return True
     rail = rail_for(refund.network)
     wallets = Wallet.objects.filter(merchant=refund.merchant, family=family, key__isnull=False).select_related("key")
@@ -121,7 +146,7 @@ def offer(refund: Refund, *, address: str, last: str, now: datetime) -> Claim:
     with a sentence, otherwise."""
     normal = checked(refund, address)
     if not _ends_with(normal, last):
-        raise CannotClaim(_("The address does not end like this. Compare it with the one in your wallet, letter by letter."))
+        raise OtherEnding(_("The address does not end like this. Compare it with the one in your wallet, letter by letter."))
     with transaction.atomic():
         invoice, held = refunds.locked(refund)
         if held.nonce != refund.nonce or held.asset_id != refund.asset_id or not is_open(held, now):

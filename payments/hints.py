@@ -12,9 +12,8 @@ from django.utils.translation import gettext as _
 from invoicing.models import Invoice
 from merchants import assets, haste
 from merchants.assets import Network
-from payments import balances, quotes
+from payments import balances, quotes, txids
 from payments.models import Hint, ReceiveAddress, Transfer
-from payments.rails import rail_for
 
 MOST = 20  # transactions of one invoice
 TRIED_FOR = timedelta(minutes=10)  # so long each pass looks for the transaction
@@ -53,14 +52,13 @@ def _keep(invoice: Invoice, network: Network, txid: str, now: datetime) -> Hint:
 
 def _meant(invoice: Invoice, txid: str) -> list[tuple[Network, str]]:
     """The networks on which this is a transaction id, with its spelling there. Without one: that of the latest quote."""
-    text = txid.strip().lower()
+    text = txid.strip()
     if not text:
         asked = quotes.latest(invoice)
         asset = assets.catalogue().assets.get(asked.asset_id) if asked else None
         return [(asset.network, "")] if asset else []
     networks = list({asset.network.id: asset.network for asset in quotes.offered(invoice)}.values())
-    spellings = (text, text.removeprefix("0x"), f"0x{text}")
-    found = ((network, next((one for one in spellings if rail_for(network.id).is_txid(one)), "")) for network in networks)
+    found = ((network, txids.spelt(network.id, text)) for network in networks)
     return [(network, spelt) for network, spelt in found if spelt]
 
 

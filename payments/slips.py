@@ -1,4 +1,4 @@
-"""A quote and a transfer as the payer reads them: words, figures, the QR code.
+"""A transfer as the payer reads it, and the words and figures of assets and networks.
 
 An issued invoice's words come from its own columns: an asset is the frozen dict of `Document.assets`, and only
 one that the invoice never listed (money that came unasked) is looked up in the catalogue.
@@ -6,18 +6,14 @@ one that the invoice never listed (money that came unasked) is looked up in the 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import segno
-from django.utils.functional import cached_property
-
 from invoicing import money
 from invoicing.pdf.paper import rate_words
 from invoicing.snapshot import Document
-from merchants import assets, moments
+from merchants import assets
 from payments.models import BY_BALANCE, Hint, Quote, Transfer
 from payments.rails import Rail, rail_for
 
@@ -52,7 +48,7 @@ def is_beta(asset_id: str) -> bool:
     return bool(found and found.beta)
 
 
-def _rail(network_id: str) -> Rail | None:
+def served_rail(network_id: str) -> Rail | None:
     """None when the catalogue dropped the network."""
     try:
         return rail_for(network_id)
@@ -72,127 +68,17 @@ def roughly(units: int, decimals: int, language: str = "en") -> str:
     return money.grouped(money.ceil_ratio(units, 10**drop), decimals - drop, language, trim=True, minimum=min(2, decimals))
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A quote as the payer reads it."""
-
-    quote: Quote
-    asset: dict[str, Any]
-    document: Document
-    now: datetime
-
-    @property
-    def address(self) -> str:
-        return self.quote.receive_address.address
-
-    @property
-    def address_groups(self) -> list[str]:
-        """The address in fours, to be set apart by margin and copied without gaps; what is over joins the last four."""
-        fours = [self.address[at : at + 4] for at in range(0, len(self.address), 4)]
-        return fours if len(fours[-1]) == 4 or len(fours) == 1 else [*fours[:-2], "".join(fours[-2:])]
-
-    @property
-    def amount_to_copy(self) -> str:
-        return plain_units(self.quote.amount_units, self.asset["decimals"])
-
-    @property
-    def rate(self) -> str:
-        return rate_words(self.quote.rate, self.asset["symbol"], self.document.invoice.currency, self.document.invoice.language)
-
-    @property
-    def locked_until_words(self) -> str:
-        """'11:07 Lisbon time'; with the day, when that is not today."""
-        zone, until = self.document.time_zone, self.quote.locked_until
-        if moments.local(until, zone).date() != moments.local(self.now, zone).date():
-            return moments.in_words(until, zone, self.document.invoice.language)
-        return f"{moments.local(until, zone):%H:%M} {moments.zone_words(zone)}"
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether the address is one for all payers, so that the exact amount tells whose payment it is."""
-        return self.quote.receive_address.invoice_id is None
-
-    @property
-    def is_beta(self) -> bool:
-        return is_beta(self.quote.asset_id)
-
-    @cached_property
-    def _served(self) -> tuple[assets.Asset, Rail] | None:
-        """None once the catalogue dropped the asset."""
-        try:
-            found = assets.asset(self.quote.asset_id)
-            return found, rail_for(found.network.id)
-        except LookupError:
-            return None
-
-    @cached_property
-    def uri(self) -> str:
-        """What the QR code says: the network's payment link, or the bare address."""
-        if self._served is None:
-            return self.address
-        asset, rail = self._served
-        return rail.payment_uri(asset, address=self.address, units=self.quote.amount_units)
-
-    @property
-    def wallet_link(self) -> str:
-        """The payment link, where a wallet can be expected to open it; else empty."""
-        return self.uri if ":" in self.uri and not self.document.is_test else ""
-
-    @property
-    def token_link(self) -> str:
-        """The link that some wallets read whole and others only in part; else empty."""
-        if self._served is None:
-            return ""
-        asset, rail = self._served
-        return rail.token_link(asset, address=self.address, units=self.quote.amount_units)
-
-    @cached_property
-    def wallet_call(self) -> str:
-        """What js/wallet.js asks a wallet in the browser for, as JSON; empty where there is nothing to ask."""
-        if self._served is None:
-            return ""
-        asset, rail = self._served
-        call = rail.wallet_call(asset, address=self.address, units=self.quote.amount_units)
-        return json.dumps(call) if call else ""
-
-    @property
-    def explorer_pattern(self) -> str:
-        """The explorer's page of a transaction that is not known yet: '…/tx/{txid}'."""
-        return self._served[1].explorer_tx("{txid}") if self._served else ""
-
-    @property
-    def qr(self) -> str:
-        return segno.make_qr(self.uri, error="m").svg_data_uri(border=4, scale=4, dark="#131a2c", light="#ffffff")
-
-    @property
-    def seconds_left(self) -> int:
-        return max(int((self.quote.locked_until - self.now).total_seconds()), 0)
-
-    @property
-    def seconds_whole(self) -> int:
-        return max(int((self.quote.locked_until - self.quote.created_at).total_seconds()), 1)
-
-    @property
-    def clock(self) -> str:
-        return minutes(self.seconds_left)
-
-    @property
-    def ring(self) -> int:
-        """How much of the lock is left, of 100."""
-        return min(self.seconds_left * 100 // self.seconds_whole, 100)
-
-    @property
-    def now_ms(self) -> int:
-        return int(self.now.timestamp() * 1000)
-
-    @property
-    def until_ms(self) -> int:
-        return int(self.quote.locked_until.timestamp() * 1000)
-
-
 def minutes(seconds: int) -> str:
     """'12:18'."""
     return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def segments(confirmations: int, needed: int) -> list[str]:
+    """One 'done', 'now' or 'left' per confirmation; of many, twelve that share them."""
+    needed = max(needed, 1)
+    count = min(needed, MOST_SEGMENTS)
+    done = min(confirmations, needed) * count // needed
+    return ["done"] * done + ["now"] * (done < count) + ["left"] * (count - done - 1)
 
 
 @dataclass(frozen=True)
@@ -225,7 +111,7 @@ class Received:
     @property
     def explorer(self) -> str:
         """Where to look at the transaction; at the address, when only its balance shows the money."""
-        rail = _rail(self.transfer.network)
+        rail = served_rail(self.transfer.network)
         if rail is None:
             return ""
         if self.transfer.is_by_balance:
@@ -248,11 +134,7 @@ class Received:
 
     @property
     def segments(self) -> list[str]:
-        """One 'done', 'now' or 'left' per confirmation; of many, twelve that share them."""
-        needed = max(self.transfer.confirmations_needed, 1)
-        count = min(needed, MOST_SEGMENTS)
-        done = min(self.transfer.confirmations, needed) * count // needed
-        return ["done"] * done + ["now"] * (done < count) + ["left"] * (count - done - 1)
+        return segments(self.transfer.confirmations, self.transfer.confirmations_needed)
 
     @property
     def since_ms(self) -> int:
@@ -289,7 +171,7 @@ class Said:
 
     @property
     def explorer(self) -> str:
-        rail = _rail(self.hint.network)
+        rail = served_rail(self.hint.network)
         return rail.explorer_tx(self.hint.txid) if rail and self.hint.txid else ""
 
     def answers(self, quote: Quote) -> bool:

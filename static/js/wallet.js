@@ -1,8 +1,9 @@
-// [data-wallet]: pay the quote with a wallet in this browser (EIP-1193, found by EIP-6963 or as window.ethereum). The server
-// wrote what to ask for into data-call; here it is asked for once, and every refusal is said beside the button.
-// The part comes and goes with the swaps of #status, so what is known of a quote is kept here, and drawn after each.
+// [data-wallet]: pay a quote or a refund with a wallet in this browser (EIP-1193, found by EIP-6963 or as window.ethereum). The
+// server wrote what to ask for into data-call; here it is asked for once, and every refusal is said beside the button. data-key
+// names what is paid, data-tell is told its transaction, data-until (if it ends) is until when, data-tell-bare says that the word
+// alone is worth telling. The part comes and goes with the swaps of #status: what is known of a key is kept here, and drawn after each.
 const announced = new Map(); // EIP-6963: uuid → {info, provider}
-const quotes = new Map(); // reference → {busy, said, txid, isChoosing}
+const payments = new Map(); // key → {busy, said, txid, isChoosing}
 const offsets = new WeakMap(); // part → how far the server's clock is ahead of this one
 const MEMORY = "sent-by-wallet:";
 const TELL_AGAIN = [0, 2000, 6000, 15000, 40000];
@@ -14,26 +15,27 @@ const SHORT = /insufficient (funds|balance)|exceeds (the )?balance|not enough (f
 class Refusal extends Error {}
 
 const part = () => document.querySelector("[data-wallet]");
+const csrf = () => document.querySelector("#status [name=csrfmiddlewaretoken]")?.value ?? "";
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-function known(quote) {
-  if (!quotes.has(quote)) quotes.set(quote, { busy: false, said: "", txid: remembered(quote), isChoosing: false });
-  return quotes.get(quote);
+function known(key) {
+  if (!payments.has(key)) payments.set(key, { busy: false, said: "", txid: remembered(key), isChoosing: false });
+  return payments.get(key);
 }
 
 // --- what a reload must not forget: what was sent and could not be told to the server yet
-function remembered(quote) {
+function remembered(key) {
   try {
-    return localStorage.getItem(MEMORY + quote) ?? "";
+    return localStorage.getItem(MEMORY + key) ?? "";
   } catch {
     return "";
   }
 }
 
-function remember(quote, txid) {
+function remember(key, txid) {
   try {
-    if (txid) localStorage.setItem(MEMORY + quote, txid);
-    else localStorage.removeItem(MEMORY + quote);
+    if (txid) localStorage.setItem(MEMORY + key, txid);
+    else localStorage.removeItem(MEMORY + key);
   } catch { /* no storage: the server's word is what is left */ }
 }
 
@@ -83,13 +85,14 @@ async function moveTo(provider, call) {
 
 // --- the page may have moved on while the wallet was open
 function secondsLeft(shown) {
+  if (!shown.dataset.until) return Infinity;
   if (!offsets.has(shown)) offsets.set(shown, Number(shown.dataset.now) - Date.now());
   return (Number(shown.dataset.until) - Date.now() - offsets.get(shown)) / 1000;
 }
 
-async function isStillAsked(quote, call) {
+async function isStillAsked(key, call) {
   const shown = part();
-  if (!shown || shown.dataset.quote !== quote || shown.dataset.call !== call) throw new Refusal("changed");
+  if (!shown || shown.dataset.key !== key || shown.dataset.call !== call) throw new Refusal("changed");
   if (secondsLeft(shown) <= 0) throw new Refusal("over");
   const status = document.getElementById("status");
   let answer;
@@ -120,10 +123,10 @@ function reason(error, step) {
 }
 
 async function pay(shown, provider) {
-  const { quote, call: written, tell: url } = shown.dataset;
+  const { key, call: written, tell: url } = shown.dataset;
   const words = { ...shown.dataset };
-  const token = document.querySelector("#status [name=csrfmiddlewaretoken]")?.value ?? "";
-  const state = known(quote);
+  const token = csrf();
+  const state = known(key);
   if (state.busy || state.txid) return;
   Object.assign(state, { busy: true, said: "", isChoosing: false });
   draw();
@@ -134,10 +137,10 @@ async function pay(shown, provider) {
     if (!from) throw new Refusal("connect");
     step = "wallet_switchEthereumChain";
     await moveTo(provider, call);
-    await isStillAsked(quote, written);
+    await isStillAsked(key, written);
     step = "eth_sendTransaction";
     state.txid = String(await ask(provider, step, { ...call.transaction, from, chainId: call.chainId })).toLowerCase();
-    remember(quote, state.txid);
+    remember(key, state.txid);
   } catch (error) {
     state.said = reason(error, step);
   }
@@ -145,23 +148,24 @@ async function pay(shown, provider) {
   draw();
   if (!state.txid) return;
   say(words.saySent);
-  await tell(quote, state.txid, url, token);
+  await tell(key, state.txid, url, token, "tellBare" in words);
 }
 
-// The server is told until it has heard; only then may a reload forget.
-async function tell(quote, txid, url, token) {
+// The server is told until it has heard; only then may a reload forget. `canBeBare`: that it was paid is worth telling alone.
+async function tell(key, txid, url, token, canBeBare) {
   let told = txid;
   for (const wait of TELL_AGAIN) {
     await pause(wait);
     try {
-      const body = new URLSearchParams({ csrfmiddlewaretoken: token, txid: told });
+      const body = new URLSearchParams({ csrfmiddlewaretoken: token, txid: told, way: "wallet" });
       const answer = await fetch(url, { method: "POST", body, redirect: "manual", keepalive: true, credentials: "same-origin" });
       if (answer.type === "opaqueredirect") {
-        remember(quote, "");
+        remember(key, "");
         look();
         return;
       }
-      if (answer.status === 422) told = ""; // a hash of a kind we do not know: say without it that it was paid
+      if (answer.status === 422 && !canBeBare) return; // a hash of a kind we do not know: what was sent shows by itself
+      if (answer.status === 422) told = ""; // say without it that it was paid
     } catch { /* away: again in a moment */ }
   }
 }
@@ -198,7 +202,7 @@ function draw() {
   const shown = part();
   if (!shown) return;
   secondsLeft(shown);
-  const state = known(shown.dataset.quote);
+  const state = known(shown.dataset.key);
   const found = wallets();
   const button = shown.querySelector("[data-wallet-pay]");
   const label = shown.querySelector("[data-wallet-label]");
@@ -225,15 +229,15 @@ function draw() {
 // A reload in the middle of telling goes on with it.
 function resume() {
   const shown = part();
-  const txid = shown && remembered(shown.dataset.quote);
-  if (txid) tell(shown.dataset.quote, txid, shown.dataset.tell, document.querySelector("#status [name=csrfmiddlewaretoken]")?.value ?? "");
+  const txid = shown && remembered(shown.dataset.key);
+  if (txid) tell(shown.dataset.key, txid, shown.dataset.tell, csrf(), "tellBare" in shown.dataset);
 }
 
 document.addEventListener("click", (event) => {
   const shown = event.target.closest("[data-wallet]");
   const pressed = shown && event.target.closest("[data-wallet-pay], [data-wallet-choose]");
   if (!pressed) return;
-  const state = known(shown.dataset.quote);
+  const state = known(shown.dataset.key);
   if (state.busy || state.txid) return;
   const found = wallets();
   if (pressed.matches("[data-wallet-choose]")) {
