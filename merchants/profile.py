@@ -12,7 +12,8 @@ from merchants.models import LatePolicy, Merchant, Role, User
 
 MAX_SPREAD_E4 = 50_000  # 5 %
 
-# What may be changed after founding. Never is_test, the slug, numbering or a secret; the late policy and prices have their own doors below.
+# What may be changed after founding. Never is_test, the slug, numbering or a secret; the late policy, prices and the refund limit
+# have their own doors below.
 CHANGEABLE = frozenset(
     {
         "name",
@@ -87,6 +88,25 @@ def set_prices(merchant: Merchant, *, stable_at_par: bool, spread_e4: int, by: U
             setattr(merchant, name, new[name])
         held.save(update_fields=changed)
         _record_for_owners(held, {"fields": changed, "was": was, **new}, by=by, now=now)
+    return True
+
+
+def set_refund_limit(merchant: Merchant, *, minor: int | None, currency: str, by: User, now: datetime) -> bool:
+    """Above how much a refund needs a second person, in the minor unit of `currency`; None: never. Whether that is a change.
+    An owner's to decide, and every owner is mailed. ValueError for less than 0."""
+    if minor is not None and minor < 0:
+        raise ValueError(f"{minor} is no limit")
+    new = {"refund_limit_minor": minor, "refund_limit_currency": "" if minor is None else currency}
+    with transaction.atomic():
+        held = _locked(merchant)
+        was = {name: getattr(held, name) for name in new}
+        if was == new:
+            return False
+        for name, value in new.items():
+            setattr(held, name, value)
+            setattr(merchant, name, value)
+        held.save(update_fields=list(new))
+        _record_for_owners(held, {"fields": ["refund_limit"], "was": was, **new}, by=by, now=now)
     return True
 
 

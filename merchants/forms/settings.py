@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from babel.numbers import get_currency_precision
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from merchants import profile
@@ -125,6 +127,9 @@ class LatePolicyForm(SettingsForm):
         error_messages={"required": _("Choose one of the two."), "invalid_choice": _("Choose one of the two.")},
     )
 
+    def values(self) -> dict[str, Any]:
+        return {"policy": self.cleaned_data["late_policy"]}
+
     @property
     def now(self) -> Any:
         """What holds now, in words."""
@@ -168,6 +173,45 @@ class PricesForm(SettingsForm):
 
     def values(self) -> dict[str, Any]:
         return {"stable_at_par": self.cleaned_data["stable"] == "par", "spread_e4": int(self.cleaned_data["spread"] * PERCENT)}
+
+
+class RefundLimitForm(SettingsForm):
+    """Above how much a refund needs a second person. An owner's: a manager could otherwise lift it and pay alone."""
+
+    limit = forms.DecimalField(
+        label=_("Second person above"),
+        required=False,
+        min_value=Decimal(0),
+        max_digits=15,
+        localize=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        help_text=_("Empty: one person is enough, whatever the amount. 0: every refund needs two."),
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_digits", "max_whole_digits"), _("Write an amount like 500.00, or nothing.")),
+    )
+    currency = forms.ChoiceField(label=_("Currency"), help_text=_("A refund in another currency is compared in US dollars."))
+
+    def __init__(self, *args: Any, merchant: Merchant, initial: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        held: dict[str, Any] = {"currency": merchant.refund_limit_currency or merchant.currency}
+        if merchant.refund_limit_minor is not None:
+            places = get_currency_precision(merchant.refund_limit_currency)
+            held["limit"] = format(Decimal(merchant.refund_limit_minor).scaleb(-places), "f")
+        super().__init__(*args, merchant=merchant, initial=held | (initial or {}), **kwargs)
+        self.choose("currency", [(code, code) for code in catalogue().currencies])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        limit, currency = data.get("limit"), data.get("currency")
+        if limit is None or not currency:
+            return data
+        minor = limit.scaleb(get_currency_precision(currency))
+        if minor != minor.to_integral_value():
+            words = gettext("%(currency)s has %(count)d digits after the point. Write at most that many.")
+            self.add_error("limit", words % {"currency": currency, "count": get_currency_precision(currency)})
+        data["minor"] = int(minor)
+        return data
+
+    def values(self) -> dict[str, Any]:
+        return {"minor": self.cleaned_data.get("minor"), "currency": self.cleaned_data["currency"]}
 
 
 class TokensForm(SettingsForm):

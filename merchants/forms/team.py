@@ -16,7 +16,7 @@ ROLES = (Role.VIEWER, Role.MANAGER, Role.OWNER)
 MAY: dict[str, Any] = {
     Role.VIEWER: _("Sees everything of this business, except secrets and payers' links. Changes nothing."),
     Role.MANAGER: _("Writes, publishes and voids invoices, looks after payers and payments, and edits profile, branding and defaults."),
-    Role.OWNER: _("Does everything; only owners decide on wallets, webhooks and their secrets, the late policy, and the team."),
+    Role.OWNER: _("Does everything; only owners decide on wallets, webhooks, secrets, the late policy, prices, the refund limit, and the team."),
 }
 
 

@@ -34,6 +34,7 @@ ROOMS = (
     Room("invoices", _("Invoices"), "file-text", "see"),
     Room("schedules", _("Recurring"), "repeat", "see"),
     Room("payers", _("Payers"), "users", "see"),
+    Room("refunds", _("Refunds"), "undo-2", "see"),
     Room("wallets", _("Wallets"), "wallet", "see"),
     Room("developers", _("Developers"), "code", "see"),
     Room("settings", _("Settings"), "settings", "profile", otherwise="settings_team"),
@@ -46,6 +47,7 @@ TABS = (
     ("settings_look", _("Branding"), "profile"),
     ("settings_invoices", _("Invoices"), "profile"),
     ("settings_tokens", _("Payments"), "profile"),
+    ("settings_refunds", _("Refunds"), "profile"),
     ("settings_team", _("Team"), "see"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from merchants import branding, clock, profile
 from merchants.access import MerchantRequest, may, needs
 from merchants.forms.look import LookForm
-from merchants.forms.settings import BusinessForm, InvoicesForm, LatePolicyForm, PricesForm, SettingsForm, TokensForm
+from merchants.forms.settings import BusinessForm, InvoicesForm, LatePolicyForm, PricesForm, RefundLimitForm, SettingsForm, TokensForm
 from merchants.views import fresh
 
 READ_OR_POST = ["GET", "HEAD", "POST"]
@@ -74,17 +75,12 @@ def _invoices(request: MerchantRequest, form: SettingsForm, late: LatePolicyForm
 @needs("own")
 @require_POST
 def late_policy(request: MerchantRequest) -> HttpResponse:
-    """What late payments count for: an owner's to decide."""
-    here = reverse("settings_invoices", args=[request.merchant.slug])
-    if held_up := fresh.sign_in_again(request, back=here, keep=["late_policy"]):
-        return held_up
+    """What late payments count for."""
     form = LatePolicyForm(request.POST, merchant=request.merchant)
-    if not form.is_valid():
-        return _invoices(request, InvoicesForm(merchant=request.merchant), form)
-    changed = profile.set_late_policy(request.merchant, policy=form.cleaned_data["late_policy"], by=request.user, now=clock.now())
-    words = _("Saved. It holds for invoices issued from now on; every owner is mailed.") if changed else _("Nothing was changed.")
-    messages.success(request, words)
-    return redirect(here)
+    words = _("Saved. It holds for invoices issued from now on; every owner is mailed.")
+    return _owners(request, "settings_invoices", form, profile.set_late_policy, words) or _invoices(
+        request, InvoicesForm(merchant=request.merchant), form
+    )
 
 
 @needs("profile")
@@ -104,16 +100,42 @@ def _tokens(request: MerchantRequest, form: SettingsForm, prices: PricesForm) ->
 @needs("own")
 @require_POST
 def prices(request: MerchantRequest) -> HttpResponse:
-    """How quotes are priced: an owner's to decide."""
-    here = reverse("settings_tokens", args=[request.merchant.slug])
-    if held_up := fresh.sign_in_again(request, back=here, keep=["stable", "spread"]):
-        return held_up
+    """How quotes are priced."""
     form = PricesForm(request.POST, merchant=request.merchant)
+    words = _("Saved. It holds for quotes made from now on; every owner is mailed.")
+    return _owners(request, "settings_tokens", form, profile.set_prices, words) or _tokens(request, TokensForm(merchant=request.merchant), form)
+
+
+@needs("profile")
+@require_safe
+def refunds(request: MerchantRequest) -> HttpResponse:
+    kept = fresh.typed(request, at=request.path)
+    return _refunds(request, RefundLimitForm(merchant=request.merchant, initial=kept))
+
+
+def _refunds(request: MerchantRequest, form: RefundLimitForm) -> HttpResponse:
+    return _page(request, "settings_refunds", form, owns=may(request.membership, "own"))
+
+
+@needs("own")
+@require_POST
+def refund_limit(request: MerchantRequest) -> HttpResponse:
+    """Above how much a refund needs a second person."""
+    form = RefundLimitForm(request.POST, merchant=request.merchant)
+    words = _("Saved. It holds for every refund that is not approved yet; every owner is mailed.")
+    return _owners(request, "settings_refunds", form, profile.set_refund_limit, words) or _refunds(request, form)
+
+
+def _owners(request: MerchantRequest, tab: str, form: SettingsForm, door: Callable[..., bool], words: str) -> HttpResponse | None:
+    """What is an owner's to decide, on the page `tab`: after a fresh sign-in, for which what was typed waits. None when it is to
+    be mended."""
+    here = reverse(tab, args=[request.merchant.slug])
+    if held_up := fresh.sign_in_again(request, back=here, keep=form.fields):
+        return held_up
     if not form.is_valid():
-        return _tokens(request, TokensForm(merchant=request.merchant), form)
-    changed = profile.set_prices(request.merchant, **form.values(), by=request.user, now=clock.now())
-    words = _("Saved. It holds for quotes made from now on; every owner is mailed.") if changed else _("Nothing was changed.")
-    messages.success(request, words)
+        return None
+    changed = door(request.merchant, **form.values(), by=request.user, now=clock.now())
+    messages.success(request, words if changed else _("Nothing was changed."))
     return redirect(here)
 
 

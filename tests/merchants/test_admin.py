@@ -12,12 +12,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from invoicing.models import Invoice, Payer, Rendering
+from invoicing.models import CreditNote, Invoice, Payer, Rendering
 from merchants import secrets, team
 from merchants.models import Event, Membership, Merchant, User
 from notifications.models import Attempt, Delivery, Endpoint
 from payments import quotes
-from payments.models import Cursor, Price, Quote, ReceiveAddress, SandboxBlock, SandboxTransaction, Transfer, Wallet
+from payments.models import Claim, Cursor, Price, Quote, ReceiveAddress, Refund, SandboxBlock, SandboxTransaction, Transfer, Wallet
 from payments.rails import sandbox
 from tests.factories import NOW, PASSWORD, make_draft, make_merchant, make_user, publish
 
@@ -74,6 +74,21 @@ def one_of_each(slug: str = "harbour-pine") -> dict[type, Any]:
         status="failed",
     )
     Attempt.objects.create(delivery=delivery, number=1, started_at=NOW, succeeded=False, code="550", answer="No such mailbox")
+    note = CreditNote.objects.create(merchant=merchant, invoice=invoice, number="CN-000001", amount_minor=5_000, issued_at=NOW)
+    refund = Refund.objects.create(
+        merchant=merchant,
+        invoice=invoice,
+        form_key="f" * 43,
+        nonce=f"nonce-{slug}",
+        basis="other",
+        amount_minor=5_000,
+        asset_id=USDT,
+        amount_units=54_300_000,
+        created_at=NOW,
+        claim_until=NOW,
+        credit_note=note,
+    )
+    claim = Claim.objects.create(refund=refund, nonce=f"nonce-{slug}", for_nonce=f"nonce-{slug}", address="sandbox1payer", given_at=NOW, until=NOW)
     height = SandboxBlock.objects.count()
     return {
         User: User.objects.order_by("-id").first(),
@@ -87,6 +102,9 @@ def one_of_each(slug: str = "harbour-pine") -> dict[type, Any]:
         ReceiveAddress: address,
         Quote: quote,
         Transfer: transfer,
+        CreditNote: note,
+        Refund: refund,
+        Claim: claim,
         Cursor: Cursor.objects.create(network=f"sandbox:{slug}"[:60]),
         Price: Price.objects.create(name=slug[:20], currency="EUR", value="2790.10", source="Kraken, Coinbase", at=NOW),
         SandboxBlock: SandboxBlock.objects.create(network="sandbox:harbour", height=height, hash=f"{height:064d}", at=NOW),
@@ -132,7 +150,7 @@ def test_passwords_are_changed_where_everyone_changes_theirs(desk):
 
 # --- what is there ----------------------------------------------------------------------------------------------
 SHOWN = {User, Merchant, Membership, Event, Invoice, Payer, Rendering, Wallet, ReceiveAddress, Quote, Transfer, Cursor, Price}
-SHOWN |= {SandboxBlock, SandboxTransaction, Endpoint, Delivery}
+SHOWN |= {SandboxBlock, SandboxTransaction, Endpoint, Delivery, CreditNote, Refund, Claim}
 
 
 def test_the_desk_shows_these_tables_and_no_other():
@@ -151,6 +169,7 @@ def test_every_list_and_every_page_opens_and_none_shows_a_secret_or_a_payers_lin
             assert rows[Invoice].public_id not in text, page
             assert SECRET not in text, page
             assert stored not in text, page
+            assert rows[Refund].nonce not in text, page
 
 
 def test_no_list_asks_more_questions_for_more_rows(desk):

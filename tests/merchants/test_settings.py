@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db
 HERE = "/m/harbour-pine/settings/"
 LOOK, INVOICES, TOKENS, LATE = f"{HERE}look/", f"{HERE}invoices/", f"{HERE}tokens/", f"{HERE}invoices/late/"
 PRICES = f"{HERE}tokens/prices/"
+REFUNDS, LIMIT = f"{HERE}refunds/", f"{HERE}refunds/limit/"
 USDT, ETH, BTC = "sandbox:harbour/token:usdt", "sandbox:harbour/slip44:60", "sandbox:harbour/slip44:0"
 # What each page posts when nothing was touched.
 AS_IT_IS = {
@@ -219,7 +220,7 @@ def test_a_member_sees_the_tabs_that_are_theirs(client_as, viewer, manager):
     def tabs(client, page):
         return [name for name, _word in client.get(page).context["tabs"]]
 
-    everything = ["settings", "settings_look", "settings_invoices", "settings_tokens", "settings_team"]
+    everything = ["settings", "settings_look", "settings_invoices", "settings_tokens", "settings_refunds", "settings_team"]
     assert tabs(client_as(manager), HERE) == everything
     assert tabs(client_as(viewer), f"{HERE}team/") == ["settings_team"]
     assert f'href="{HERE}team/"' in client_as(viewer).get("/m/harbour-pine/").content.decode()
@@ -233,7 +234,7 @@ def test_looking_changes_nothing(owners, merchant):
 
 
 def test_what_may_not_be_changed_is_no_field_of_the_door(merchant, owner):
-    for name in ("is_test", "slug", "next_number", "late_policy", "stable_at_par", "spread_e4"):
+    for name in ("is_test", "slug", "next_number", "late_policy", "stable_at_par", "spread_e4", "refund_limit_minor", "refund_limit_currency"):
         with pytest.raises(KeyError):
             profile.change(merchant, values={name: "x"}, by=owner, now=NOW)
 
@@ -366,6 +367,90 @@ def test_a_manager_reads_the_prices_and_may_not_change_them(client_as, merchant,
     assert PRICES not in page
     assert client_as(manager).post(PRICES, {"stable": "market", "spread": "0"}).status_code == 403
     assert priced(merchant) == (True, 12_500)
+
+
+# --- the refund limit: an owner's too -----------------------------------------------------------------------------
+def limited(merchant):
+    merchant.refresh_from_db()
+    return merchant.refund_limit_minor, merchant.refund_limit_currency
+
+
+def test_an_owner_sets_the_refund_limit_after_a_fresh_sign_in_and_what_was_typed_waits(owners, merchant):
+    held_up = owners.post(LIMIT, {"limit": "500.00", "currency": "JPY"})
+    assert held_up.url == "/accounts/reauthenticate/?next=%2Fm%2Fharbour-pine%2Fsettings%2Frefunds%2F"
+    assert limited(merchant) == (None, "")
+    waiting = signed_in_again(owners).get(REFUNDS).context["form"]
+    assert (waiting["limit"].value(), waiting["currency"].value()) == ("500.00", "JPY")
+    again = owners.get(REFUNDS).context["form"]  # it waited once
+    assert (again["limit"].value(), again["currency"].value()) == (None, "EUR")
+    assert owners.post(LIMIT, {"limit": "500", "currency": "JPY"}).url == REFUNDS
+    assert limited(merchant) == (500, "JPY")
+    assert owners.post(LIMIT, {"limit": "500.5", "currency": "EUR"}).url == REFUNDS
+    assert limited(merchant) == (50_050, "EUR")
+    assert owners.get(REFUNDS).context["form"]["limit"].value() == "500.50"
+
+
+def test_no_limit_is_an_empty_one_and_0_is_a_limit(owners, merchant):
+    signed_in_again(owners).post(LIMIT, {"limit": "0", "currency": "EUR"})
+    assert limited(merchant) == (0, "EUR")
+    owners.post(LIMIT, {"limit": "", "currency": "EUR"})
+    assert limited(merchant) == (None, "")
+
+
+def test_a_changed_refund_limit_names_every_owner_who_is_to_be_told(owners, merchant, owner):
+    add_member(merchant, "owner", email="rui@harbourpine.example")
+    add_member(merchant, "manager")
+    signed_in_again(owners).post(LIMIT, {"limit": "500.00", "currency": "EUR"})
+    event = Event.objects.get(kind="merchant.changed")
+    assert (event.actor, event.facts) == (
+        owner,
+        {
+            "fields": ["refund_limit"],
+            "was": {"refund_limit_minor": None, "refund_limit_currency": ""},
+            "refund_limit_minor": 50_000,
+            "refund_limit_currency": "EUR",
+            "business": "Harbour & Pine",
+            "who": "Inês Matos",
+            "owners": ["ines@harbourpine.example", "rui@harbourpine.example"],
+        },
+    )
+    assert "Nothing was changed." in owners.post(LIMIT, {"limit": "500", "currency": "EUR"}, follow=True).content.decode()
+    assert Event.objects.filter(kind="merchant.changed").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "sentence"),
+    [
+        ({"limit": "-1"}, "limit", "Write an amount like 500.00, or nothing."),
+        ({"limit": "five hundred"}, "limit", "Write an amount like 500.00, or nothing."),
+        ({"limit": "1,500.00"}, "limit", "Write an amount like 500.00, or nothing."),
+        ({"limit": "NaN"}, "limit", "Write an amount like 500.00, or nothing."),
+        ({"limit": "1" * 16}, "limit", "Write an amount like 500.00, or nothing."),
+        ({"limit": "1.001"}, "limit", "EUR has 2 digits after the point. Write at most that many."),
+        ({"currency": "JPY", "limit": "0.5"}, "limit", "JPY has 0 digits after the point. Write at most that many."),
+        ({"currency": "XXX"}, "currency", "Choose one from the list."),
+    ],
+)
+def test_a_refund_limit_that_is_none_is_said_beside_its_field(owners, merchant, typed, field, sentence):
+    answer = signed_in_again(owners).post(LIMIT, {"limit": "500.00", "currency": "EUR"} | typed)
+    assert (answer.status_code, answer.context["form"].errors) == (422, {field: [sentence]})
+    assert limited(merchant) == (None, "")
+
+
+def test_the_door_itself_takes_no_limit_below_zero(merchant, owner):
+    with pytest.raises(ValueError, match="no limit"):
+        profile.set_refund_limit(merchant, minor=-1, currency="EUR", by=owner, now=NOW)
+
+
+def test_a_manager_reads_the_refund_limit_and_may_not_change_it(client_as, merchant, manager, owner):
+    assert "There is no limit: one person is enough." in client_as(manager).get(REFUNDS).content.decode()
+    profile.set_refund_limit(merchant, minor=50_000, currency="EUR", by=owner, now=NOW)
+    page = client_as(manager).get(REFUNDS).content.decode()
+    assert "Above 500.00 EUR a refund needs a second person." in page
+    assert "An owner can change it." in page
+    assert LIMIT not in page
+    assert client_as(manager).post(LIMIT, {"limit": "", "currency": "EUR"}).status_code == 403
+    assert limited(merchant) == (50_000, "EUR")
 
 
 # --- the business used last ---------------------------------------------------------------------------------------
