@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Count, Max, Min, Q
@@ -18,7 +18,8 @@ from invoicing.models import Invoice, Occurrence, Schedule, ScheduleStatus, Shel
 from invoicing.models.invoice import NEWEST
 from invoicing.money import format_minor
 from merchants import moments
-from merchants.models import Merchant
+from merchants.access import may
+from merchants.models import Membership, Merchant
 
 MOST = 5  # of one kind; the list behind the link shows the rest
 
@@ -31,6 +32,17 @@ class Matter:
     text: str
     link: str
     action: str | Promise  # the link's word
+    needs: str = ""  # the right that the link asks for
+    page: str = ""  # where who lacks that right may look; without one it is not theirs
+    but: frozenset[int] = frozenset()  # users who may not deal with it all the same
+
+    def seen_by(self, member: Membership) -> Matter | None:
+        """As it concerns `member`; None where there is nothing they could do or look at."""
+        if member.user_id in self.but:
+            return None
+        if not self.needs or may(member, self.needs):
+            return self
+        return replace(self, link=self.page, action=_("Look at it")) if self.page else None
 
 
 Source = Callable[[Merchant, datetime], Iterable[Matter]]
@@ -43,12 +55,13 @@ def register(source: Source) -> Source:
     return source
 
 
-def matters(merchant: Merchant, now: datetime) -> list[Matter]:
-    """Everything that needs a hand, in the order of the sources."""
-    return [matter for source in sources for matter in source(merchant, now)]
+def matters(merchant: Merchant, now: datetime, *, member: Membership | None = None) -> list[Matter]:
+    """Everything that needs a hand, in the order of the sources; for `member` what concerns them."""
+    found = [matter for source in sources for matter in source(merchant, now)]
+    return found if member is None else [seen for matter in found if (seen := matter.seen_by(member))]
 
 
-def _mine(merchant: Merchant, condition: Q) -> list[Invoice]:
+def on_desk(merchant: Merchant, condition: Q) -> list[Invoice]:
     return list(Invoice.objects.filter(condition, merchant=merchant, shelf=Shelf.DESK).order_by(NEWEST)[:MOST])
 
 
@@ -58,25 +71,25 @@ def _beside(merchant: Merchant, condition: Q, *, most: int = MOST) -> list[Invoi
     return list(Invoice.objects.filter(pk__in=found).order_by(NEWEST)[:most])
 
 
-def _page(invoice: Invoice, merchant: Merchant) -> str:
+def page_of(invoice: Invoice, merchant: Merchant) -> str:
     return reverse("invoice", args=[merchant.slug, invoice.pk])
 
 
-def _money(minor: int, invoice: Invoice) -> str:
+def money_of(minor: int, invoice: Invoice) -> str:
     return f"{format_minor(minor, invoice.currency)} {invoice.currency}"
 
 
 @register
 def missed(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """Scheduled, and never sent."""
-    for invoice in _mine(merchant, Q(status=Status.MISSED)):
+    for invoice in on_desk(merchant, Q(status=Status.MISSED)):
         planned = moments.short(invoice.issue_at, merchant.time_zone) if invoice.issue_at else "–"
         yield Matter(
             "calendar-x",
             "red",
             _("%(title)s could not be sent") % {"title": invoice.title or _("An invoice")},
             _("%(payer)s, planned %(moment)s.") % {"payer": invoice.payer_name, "moment": planned},
-            _page(invoice, merchant),  # where who may write finds the button, and a viewer no closed door
+            page_of(invoice, merchant),  # where who may write finds the button, and a viewer no closed door
             _("Look at it"),
         )
 
@@ -121,25 +134,18 @@ def held(merchant: Merchant, now: datetime) -> Iterable[Matter]:
             "amber",
             _("A payment is held"),
             _("It came for %(name)s and does not count yet.") % {"name": invoice.name},
-            _page(invoice, merchant),
+            page_of(invoice, merchant),
             _("Look at it"),
         )
 
 
 @register
-def overpaid(merchant: Merchant, now: datetime) -> Iterable[Matter]:
-    for invoice in _mine(merchant, Q(is_overpaid=True)):
-        title = _("%(payer)s paid %(over)s too much") % {"payer": invoice.payer_name, "over": _money(invoice.over_minor, invoice)}
-        yield Matter("circle-plus", "amber", title, f"{invoice.name}.", _page(invoice, merchant), _("Look at it"))
-
-
-@register
 def underpaid(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """A part came, and nothing more is on its way."""
-    for invoice in _mine(merchant, Q(status=Status.OPEN, is_underpaid=True, credited_minor__gt=0, pending_minor=0)):
+    for invoice in on_desk(merchant, Q(status=Status.OPEN, is_underpaid=True, credited_minor__gt=0, pending_minor=0)):
         title = _("%(payer)s paid a part") % {"payer": invoice.payer_name}
-        text = _("%(due)s of %(name)s still due.") % {"due": _money(invoice.due_minor, invoice), "name": invoice.name}
-        yield Matter("contrast", "amber", title, text, _page(invoice, merchant), _("Look at it"))
+        text = _("%(due)s of %(name)s still due.") % {"due": money_of(invoice.due_minor, invoice), "name": invoice.name}
+        yield Matter("contrast", "amber", title, text, page_of(invoice, merchant), _("Look at it"))
 
 
 @register
@@ -148,18 +154,7 @@ def taken_back(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     without = Q(status=Status.OPEN, transfers__status="dropped", pending_minor=0)
     for invoice in _beside(merchant, without):
         text = _("%(name)s is open again. Often the payment comes back in a later block.") % {"name": invoice.name}
-        yield Matter("undo-2", "amber", _("The network took a payment back"), text, _page(invoice, merchant), _("Look at it"))
-
-
-@register
-def void_with_money(merchant: Merchant, now: datetime) -> Iterable[Matter]:
-    for invoice in _mine(merchant, Q(status=Status.VOID, credited_minor__gt=0)):
-        title = _("%(payer)s paid a void invoice") % {"payer": invoice.payer_name}
-        text = _("%(money)s on %(name)s. Talk to them about what is to happen with it.") % {
-            "money": _money(invoice.credited_minor, invoice),
-            "name": invoice.name,
-        }
-        yield Matter("ban", "amber", title, text, _page(invoice, merchant), _("Look at it"))
+        yield Matter("undo-2", "amber", _("The network took a payment back"), text, page_of(invoice, merchant), _("Look at it"))
 
 
 @register
@@ -178,7 +173,7 @@ def undelivered(merchant: Merchant, now: datetime) -> Iterable[Matter]:
         invoice = invoices[pk]  # type: ignore[index]
         title = ngettext("A message could not be delivered", "%(count)s messages could not be delivered", count) % {"count": count}
         text = _("About %(name)s, for %(payer)s.") % {"name": invoice.name, "payer": invoice.payer_name}
-        yield Matter("mail-warning", "red", title, text, f"{_page(invoice, merchant)}#messages", _("See why"))
+        yield Matter("mail-warning", "red", title, text, f"{page_of(invoice, merchant)}#messages", _("See why"))
 
 
 @register
@@ -186,5 +181,5 @@ def unprinted(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """PDFs that could not be made after three tries. Opening one tries again."""
     for rendering in pdf.failed(merchant)[:MOST]:
         invoice = rendering.invoice
-        title = _("The PDF of %(name)s could not be made") % {"name": invoice.name}
-        yield Matter("file-x", "red", title, _("The mail went out without it. Opening it tries again."), _page(invoice, merchant), _("Look at it"))
+        title = _("The PDF of %(name)s could not be made") % {"name": rendering.name}
+        yield Matter("file-x", "red", title, _("The mail went out without it. Opening it tries again."), page_of(invoice, merchant), _("Look at it"))

@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
-from invoicing import schedule_sentences
+from invoicing import refund_sentences, schedule_sentences
 from invoicing.money import NotAnAmount, digits, format_minor, parse_scaled
 from merchants import moments
 from merchants.models import Event
@@ -38,6 +38,10 @@ MAILS: dict[str, str | Promise] = {
     "unassigned": _l("Payment without an invoice"),
     "reopened": _l("Payment taken back"),
     "missed": _l("Invoice missed"),
+    "refund_wanted": _l("Refund, an address is wanted"),
+    "refund_confirm": _l("Refund, an address to confirm"),
+    "refund_told": _l("Refund, how it stands"),
+    "refund_news": _l("News of a refund"),
     "schedule_missed": _l("Recurring invoice missed"),
     "schedule_held": _l("Recurring invoice held"),
     "schedule_ended": _l("Schedule ended"),
@@ -90,6 +94,7 @@ def _arrived(facts: Facts) -> dict[str, str]:
 # kind → icon, tone, sentence
 SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
     **schedule_sentences.SENTENCES,
+    **refund_sentences.SENTENCES,
     "invoice.created": ("pencil-line", "grey", lambda event, _zone: _created(event)),
     "invoice.edited": ("pencil-line", "grey", lambda event, _zone: _("%(who)s changed it") % {"who": _who(event)}),
     "invoice.scheduled": (

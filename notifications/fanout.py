@@ -26,7 +26,7 @@ from notifications.plans import PLANS, Plan
 log = logging.getLogger(__name__)
 VERSION = 1  # of the webhook's payload
 MOST_TRIES = 1000  # counted; tried for ever
-SENT = ("invoice", "origin", "transfer", "payment", "schedule", "occurrences")  # of an event's facts: what goes to endpoints
+SENT = ("invoice", "origin", "transfer", "payment", "refund", "schedule", "occurrences")  # of an event's facts: what goes to endpoints
 
 
 @dataclass

@@ -190,11 +190,11 @@ def send_again(delivery: Delivery, *, by: User, now: datetime, force: bool = Fal
 
 def _like(delivery: Delivery) -> QuerySet[Delivery]:
     """Every message that says the same to the same recipient: of a webhook the same bytes, of a mail the same kind about the
-    same invoice, or, where there is none, about the same event."""
+    same invoice, or about the same event where there is no invoice, or several refunds of it have mails of one kind."""
     same = Delivery.objects.filter(merchant=delivery.merchant, channel=delivery.channel, template=delivery.template, recipient=delivery.recipient)
     if delivery.channel == Channel.WEBHOOK:
         return same.filter(webhook_id=delivery.webhook_id)
-    if delivery.invoice:
+    origin = delivery.origin
+    if delivery.invoice and "refund" not in origin.facts:
         return same.filter(invoice=delivery.invoice)
-    origin = delivery.origin.pk
-    return same.filter(Q(event=origin) | Q(event__facts__resends=origin), invoice=None)
+    return same.filter(Q(event=origin) | Q(event__facts__resends=origin.pk), invoice=delivery.invoice)

@@ -22,6 +22,8 @@ class Plan:
 
 
 OWNERS = Plan((Mail("owners_told", "owners"),), webhook=False)
+# Of a refund everybody is always told: it needs a hand, and it is no payment notice.
+ASKED, TOLD, NEWS = Mail("refund_wanted", "payer"), Mail("refund_told", "payer"), Mail("refund_news", "merchant")
 
 PLANS: dict[str, Plan] = {
     "invoice.issued": Plan((Mail("issued", "payer"),)),
@@ -41,6 +43,21 @@ PLANS: dict[str, Plan] = {
     "invoice.reopened": Plan((Mail("reopened", "merchant"),)),
     "invoice.voided": Plan((Mail("cancelled", "payer"),)),
     "invoice.missed": Plan((Mail("missed", "merchant"),)),
+    "refund.requested": Plan((ASKED, NEWS)),
+    "refund.changed": Plan((TOLD, NEWS)),
+    "refund.renewed": Plan((ASKED,)),
+    "refund.expired": Plan((TOLD, NEWS)),
+    "refund.address_given": Plan((Mail("refund_confirm", "payer"),)),
+    "refund.claimed": Plan((TOLD, NEWS)),
+    "refund.restarted": Plan((ASKED, NEWS)),
+    "refund.approved": Plan((TOLD, NEWS)),
+    "refund.rejected": Plan((TOLD, NEWS)),
+    "refund.cancelled": Plan((TOLD, NEWS)),
+    "refund.sent": Plan((TOLD, NEWS)),
+    "refund.unsent": Plan((TOLD, NEWS)),
+    "refund.confirmed": Plan((TOLD, NEWS)),
+    "refund.reopened": Plan((TOLD, NEWS)),
+    "refund.failed": Plan((TOLD, NEWS)),
     "schedule.published": Plan(),
     "schedule.paused": Plan(),
     "schedule.resumed": Plan(),

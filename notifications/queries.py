@@ -139,5 +139,5 @@ def posted() -> list[tuple[str, str]]:
         "schedule.missed": "schedule, occurrences",
         "schedule.held": "schedule, occurrences",
     }
-    of_all = {"invoice": "invoice", "payment": "invoice, transfer", "schedule": "schedule"}
+    of_all = {"invoice": "invoice", "payment": "invoice, transfer", "refund": "invoice, refund", "schedule": "schedule"}
     return [(kind, names.get(kind) or of_all[kind.partition(".")[0]]) for kind, plan in PLANS.items() if plan.webhook]

@@ -11,12 +11,13 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         from invoicing import attention, payability
         from payments import gaps, quotes
-        from payments.attention import unassigned
+        from payments.attention import SOURCES
         from payments.rates.attention import unquotable
         from payments.rates.gathering import configured
 
         payability.register(quotes.objection)
-        attention.register(unassigned)
+        for source in SOURCES:
+            attention.register(source)
         attention.register(unquotable)
         attention.register(gaps.long_gaps)
         configured(settings.RATE_SOURCES)  # a misspelt source stops the start

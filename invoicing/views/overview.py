@@ -43,7 +43,7 @@ def overview(request: MerchantRequest) -> HttpResponse:
         "now": now,
         "month_before": overview_figures.month_starts(now, merchant.time_zone)[1],
         "sums": overview_figures.sums(merchant, now, sendings=sendings),
-        "matters": attention.matters(merchant, now),
+        "matters": attention.matters(merchant, now, member=request.membership),
         "latest": latest,
         "going_out": sendings[:SHORT],
         "income": _income(request, now),

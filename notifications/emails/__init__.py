@@ -11,12 +11,12 @@ from types import ModuleType
 
 from django.utils import translation
 
-from notifications.emails import invoices, members, payments, schedules
+from notifications.emails import invoices, members, payments, refunds, schedules
 from notifications.emails.invoices import preview
 from notifications.emails.letter import Letter, compose, one_line
 from notifications.models import Delivery
 
-KINDS: dict[str, ModuleType] = {kind: subject for subject in (invoices, schedules, members, payments) for kind in subject.KINDS}
+KINDS: dict[str, ModuleType] = {kind: subject for subject in (invoices, schedules, members, payments, refunds) for kind in subject.KINDS}
 
 
 def write(delivery: Delivery, *, now: datetime) -> Letter:

@@ -113,7 +113,10 @@ def overpaid(matter: InvoiceMatter) -> dict[str, Any]:
     """To the merchant: more came than was asked for."""
     if not matter.invoice.is_overpaid:
         raise Withheld(_("It was no longer overpaid when this could be sent."))
-    return {"transfers": _transfers(matter)}
+    if not matter.invoice.over_minor:
+        raise Withheld(_("What was paid too much was on its way back when this could be sent."))
+    refund = link("refund_create", matter.invoice.merchant.slug, matter.invoice.pk) + "?basis=surplus"
+    return {"transfers": _transfers(matter), "refund_url": refund}
 
 
 def late(matter: InvoiceMatter) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
+from invoicing.money import format_minor
 from merchants import team
 from merchants.models import Event, Invitation, LatePolicy, Merchant, Role
 from merchants.team import Standing
@@ -22,8 +23,8 @@ from notifications.transports import Withheld
 
 MAY: dict[str, str | Promise] = {
     Role.VIEWER: _l("As a viewer you see everything of this business, and change nothing."),
-    Role.MANAGER: _l("As a manager you write and send invoices, and look after payers and payments."),
-    Role.OWNER: _l("As an owner you decide on everything, the webhooks, the late policy and the team too."),
+    Role.MANAGER: _l("As a manager you write and send invoices, and look after payers, payments and refunds."),
+    Role.OWNER: _l("As an owner you decide on everything: wallets, webhooks, the late policy, prices, the refund limit and the team too."),
 }
 OVER: dict[Standing, str | Promise] = {
     Standing.ACCEPTED: _l("The invitation was accepted before this could be sent."),
@@ -90,6 +91,7 @@ TOPICS: dict[str, tuple[str | Promise, str, str | Promise]] = {
     "team": (_l("The team of %(business)s has changed"), "settings_team", _l("Look at the team")),
     "late": (_l("The late policy of %(business)s has changed"), "settings_invoices", _l("Look at the late policy")),
     "prices": (_l("The prices of %(business)s have changed"), "settings_tokens", _l("Look at the prices")),
+    "refunds": (_l("The refund limit of %(business)s has changed"), "settings_refunds", _l("Look at the refund limit")),
     "webhooks": (_l("The webhooks of %(business)s have changed"), "developers", _l("Look at the webhooks")),
     "wallets": (_l("Where %(business)s receives money has changed"), "wallets", _l("Look at the wallets")),
 }
@@ -115,6 +117,7 @@ SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
         ),
     ),
     "merchant.changed prices": ("prices", lambda told: _prices(told)),
+    "merchant.changed refunds": ("refunds", lambda told: _refund_limit(told)),
     "endpoint.added": ("webhooks", lambda told: _("%(who)s added a webhook endpoint at %(host)s.") % _endpoint(told)),
     "endpoint.changed": ("webhooks", lambda told: _("%(who)s changed where webhooks go: to %(host)s.") % _endpoint(told)),
     "endpoint.secret_rotated": ("webhooks", lambda told: _("%(who)s made a new secret for the webhooks to %(host)s.") % _endpoint(told)),
@@ -139,7 +142,10 @@ SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 
 def _news(event: Event) -> str:
     """The key of SENTENCES: settings have one kind of event for all of them, and what it names says which."""
-    return f"{event.kind} prices" if "spread_e4" in event.facts else event.kind
+    for topic, fact in (("prices", "spread_e4"), ("refunds", "refund_limit_minor")):
+        if fact in event.facts:
+            return f"{event.kind} {topic}"
+    return event.kind
 
 
 def _prices(told: dict[str, Any]) -> str:
@@ -147,6 +153,14 @@ def _prices(told: dict[str, Any]) -> str:
     if told["stable_at_par"]:
         return _("%(who)s changed how quotes are priced. From now on: a stablecoin is one of its currency, and the spread is %(spread)s %%.") % names
     return _("%(who)s changed how quotes are priced. From now on: a stablecoin is what the market pays, and the spread is %(spread)s %%.") % names
+
+
+def _refund_limit(told: dict[str, Any]) -> str:
+    minor, currency = told["refund_limit_minor"], told["refund_limit_currency"]
+    if minor is None:
+        return _("%(who)s changed who approves refunds. From now on: none needs a second person.") % {"who": told["who"]}
+    limit = f"{format_minor(minor, currency)} {currency}"
+    return _("%(who)s changed who approves refunds. From now on: above %(limit)s it takes a second person.") % {"who": told["who"], "limit": limit}
 
 
 def _role(role: str) -> str:

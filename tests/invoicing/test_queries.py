@@ -169,6 +169,6 @@ def test_the_attention_list_names_the_trouble_and_the_way_out(shelf: Merchant) -
     found = [(matter.tone, matter.title, matter.text, matter.link) for matter in attention.matters(shelf, NOW)]
     assert found == [
         ("red", "missed could not be sent", "Ana Duarte, planned 15 Nov 2026, 10:00.", f"/m/harbour-pine/invoices/{missed.pk}/"),
-        ("amber", "Ana Duarte paid 52.50 EUR too much", f"{over.number}.", f"/m/harbour-pine/invoices/{over.pk}/"),
         ("amber", "Ana Duarte paid a part", f"800.00 EUR of {part.number} still due.", f"/m/harbour-pine/invoices/{part.pk}/"),
+        ("amber", "Ana Duarte paid 52.50 EUR too much", f"{over.number}.", f"/m/harbour-pine/invoices/{over.pk}/refunds/create/?basis=surplus"),
     ]

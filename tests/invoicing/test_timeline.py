@@ -13,6 +13,7 @@ from merchants.models import Event
 from tests.factories import NOW
 
 ABOUT = {"invoice": {"currency": "EUR", "payer": {"name": "Ana Duarte"}, "issue_at": "2026-12-01T09:00:00Z", "void_reason": "Wrong address."}}
+BACK = {"reference": "F-7KQ2WM", "amount": "1052.50", "currency": "EUR", "network_name": "Base"}
 SEEN = {"symbol": "USDC", "network": "eip155:8453", "network_name": "Base", "amount": "651.6", "credit": "600.00"}
 
 
@@ -47,6 +48,35 @@ def said(kind: str, *, who: str = "", **facts: Any) -> str:
 )
 def test_an_event_is_a_sentence(kind: str, facts: dict[str, Any], sentence: str) -> None:
     assert said(kind, **facts) == sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "who", "facts", "sentence"),
+    [
+        ("requested", "Inês Matos", {}, "Inês Matos asked for refund F-7KQ2WM of 1,052.50 EUR"),
+        ("changed", "Inês Matos", {}, "Inês Matos changed refund F-7KQ2WM to 1,052.50 EUR"),
+        ("renewed", "Inês Matos", {}, "Inês Matos sent a new link for refund F-7KQ2WM"),
+        ("renewed", "", {}, "Ana Duarte got a new link for refund F-7KQ2WM"),
+        ("expired", "", {}, "Refund F-7KQ2WM expired: no address was given in time"),
+        ("address_given", "", {}, "Ana Duarte gave an address for refund F-7KQ2WM, to be confirmed by mail"),
+        ("claimed", "", {"address_by": "payer"}, "Ana Duarte confirmed the address of refund F-7KQ2WM"),
+        ("claimed", "Inês Matos", {"address_by": "member"}, "Inês Matos entered the address of refund F-7KQ2WM"),
+        ("restarted", "Inês Matos", {}, "Inês Matos asked for another address for refund F-7KQ2WM"),
+        ("restarted", "", {}, "Ana Duarte wants to give another address for refund F-7KQ2WM"),
+        ("approved", "Rui Lopes", {}, "Rui Lopes approved refund F-7KQ2WM of 1,052.50 EUR"),
+        ("rejected", "Rui Lopes", {"why": "Not ours."}, "Rui Lopes rejected refund F-7KQ2WM: Not ours."),
+        ("cancelled", "Rui Lopes", {"why": None}, "Rui Lopes called off refund F-7KQ2WM"),
+        ("sent", "Rui Lopes", {}, "Rui Lopes sent refund F-7KQ2WM of 1,052.50 EUR"),
+        ("sent", "", {}, "Refund F-7KQ2WM of 1,052.50 EUR found on Base, confirming"),
+        ("unsent", "Rui Lopes", {}, "Rui Lopes said that the transaction named is not refund F-7KQ2WM: it is to be paid still"),
+        ("confirmed", "", {}, "1,052.50 EUR refunded on Base"),
+        ("confirmed", "", {"credit_note": "CN-000001"}, "1,052.50 EUR refunded on Base, credit note CN-000001"),
+        ("reopened", "", {}, "Refund F-7KQ2WM was taken back by its network"),
+        ("failed", "Rui Lopes", {"why": "50 % fee."}, "Rui Lopes gave up refund F-7KQ2WM: it never arrived: 50 % fee."),
+    ],
+)
+def test_what_happens_to_a_refund_is_a_sentence(kind: str, who: str, facts: dict[str, Any], sentence: str) -> None:
+    assert said(f"refund.{kind}", who=who, refund={**BACK, **facts}) == sentence
 
 
 def test_an_event_without_facts_is_still_a_sentence() -> None:

@@ -6,12 +6,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from invoicing.attention import matters
 from invoicing.models import Invoice, Schedule
 from invoicing.standing import standing
 from merchants import clock
 from merchants.models import Event, Merchant, User
 from notifications.models import Delivery
-from payments.models import Transfer
+from payments.models import Refund, Transfer
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +33,7 @@ def test_there_is_an_invoice_in_every_state(demo):
         "overdue": 1,
         "partial": 1,
         "confirming": 1,
-        "overpaid": 1,
+        "overpaid": 2,
         "void": 1,
         "missed": 1,
     }
@@ -41,7 +42,7 @@ def test_there_is_an_invoice_in_every_state(demo):
 def test_the_money_on_them_is_on_the_chain(demo):
     by_title = {invoice.title: invoice for invoice in Invoice.objects.all()}
     assert (by_title["Brand identity, phase 2"].total_minor, by_title["Shopfront and signage"].credited_minor) == (428040, 232500)
-    assert Counter(Transfer.objects.values_list("status", flat=True)) == {"final": 14, "seen": 1}
+    assert Counter(Transfer.objects.values_list("status", flat=True)) == {"final": 15, "seen": 1}
 
 
 def test_the_schedules_have_a_past(demo):
@@ -52,6 +53,21 @@ def test_the_schedules_have_a_past(demo):
         "Workshop hours": ["issued", "issued"],
     }
     assert {title: schedule.status for title, schedule in found.items()} == {"Studio retainer, {month}": "active", "Workshop hours": "paused"}
+
+
+def test_money_goes_back_in_every_step_of_the_way(demo):
+    refunds = {refund.invoice.title: refund for refund in Refund.objects.select_related("invoice", "credit_note")}
+    assert {title: (refund.status, refund.amount_minor) for title, refund in refunds.items()} == {
+        "Poster series": ("requested", 15_498),
+        "Competition boards": ("claimed", 38_130),
+        "Stationery": ("approved", 18_500),
+        "Menu and window lettering": ("confirmed", 49_200),
+    }
+    assert refunds["Menu and window lettering"].credit_note.number == "CN-000001"
+    assert [matter.title for matter in matters(demo, clock.now()) if "refund" in matter.title] == [
+        "A refund to Lindqvist Arkitekter AB is to be approved",
+        "A refund to Okonkwo & Sons is to be paid",
+    ]
 
 
 def test_every_mail_of_the_past_has_been_sent_and_none_waits(demo):

@@ -277,7 +277,7 @@ def test_an_invitation_says_who_invites_to_what_as_what_and_until_when(invitatio
         found.text
         == f"""\
 Inês Matos invites you to work on the invoices of Harbour & Pine in Quittance.
-As a manager you write and send invoices, and look after payers and payments.
+As a manager you write and send invoices, and look after payers, payments and refunds.
 
 Join Harbour & Pine: {join}
 
@@ -290,9 +290,10 @@ This is a test. No real money moves.
     )
     assert links(found.html) == [join, join]
     assert words(found.html).startswith(
-        "As a manager you write and send invoices, and look after payers and payments. HP Harbour & Pine Invitation"
+        "As a manager you write and send invoices, and look after payers, payments and refunds. HP Harbour & Pine Invitation"
         " This is a test. No real money moves. Inês Matos invites you to work on the invoices of Harbour & Pine in Quittance."
-        " Your role Manager As a manager you write and send invoices, and look after payers and payments. Join Harbour & Pine Or open this link:"
+        " Your role Manager As a manager you write and send invoices, and look after payers, payments and refunds."
+        " Join Harbour & Pine Or open this link:"
     )
 
 
@@ -402,6 +403,23 @@ def test_owners_are_told_how_quotes_are_priced(merchant: Merchant, owner: User) 
     assert "Look at the prices: http://testserver/m/harbour-pine/settings/tokens/" in letter("owners_told").text
     profile.set_prices(merchant, stable_at_par=False, spread_e4=0, by=owner, now=NOW)
     assert owners_mail()[1] == ("Inês Matos changed how quotes are priced. From now on: a stablecoin is what the market pays, and the spread is 0 %.")
+
+
+def test_owners_are_told_above_what_a_refund_needs_a_second_person(merchant: Merchant, owner: User) -> None:
+    profile.set_refund_limit(merchant, minor=50_000, currency="EUR", by=owner, now=NOW)
+    assert owners_mail() == (
+        "The refund limit of Harbour & Pine has changed",
+        "Inês Matos changed who approves refunds. From now on: above 500.00 EUR it takes a second person.",
+    )
+    assert "Look at the refund limit: http://testserver/m/harbour-pine/settings/refunds/" in letter("owners_told").text
+    profile.set_refund_limit(merchant, minor=None, currency="EUR", by=owner, now=NOW)
+    assert owners_mail()[1] == "Inês Matos changed who approves refunds. From now on: none needs a second person."
+
+
+def test_the_invitation_of_an_owner_names_all_that_owners_decide_on(merchant: Merchant, owner: User) -> None:
+    team.invite(merchant, email="rui@lopes.example", role="owner", by=owner, now=NOW)
+    said = "As an owner you decide on everything: wallets, webhooks, the late policy, prices, the refund limit and the team too."
+    assert said in letter("invitation").text
 
 
 def test_owners_are_told_of_webhooks_by_their_host_alone(merchant: Merchant, owner: User) -> None:

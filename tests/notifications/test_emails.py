@@ -225,6 +225,29 @@ def test_an_overpayment_tells_the_merchant_how_much(invoice: Invoice) -> None:
 
     assert found.subject == "20.00 EUR more than asked for: INV-000001"
     assert "Write to Ana Duarte: ana@duarte.example\n" in found.text
+    page = f"http://testserver/m/harbour-pine/invoices/{invoice.pk}/"
+    assert f"Refund the surplus: {page}refunds/create/?basis=surplus\nCheck Details: {page}\n" in found.text
+    assert links(found.html)[:2] == [f"{page}refunds/create/?basis=surplus", page]
+
+
+def test_an_overpayment_that_is_on_its_way_back_is_not_told_any_more(invoice: Invoice) -> None:
+    take(invoice, 430040, over=True)
+    happen(invoice, "payment.overpaid")
+    Invoice.objects.filter(pk=invoice.pk).update(returning_minor=2000)
+    fanout.run(NOW)
+
+    with pytest.raises(Withheld, match="on its way back"):
+        emails.write(Delivery.objects.get(template="overpaid"), now=NOW)
+
+
+def test_the_receipt_of_an_overpaid_invoice_says_that_the_rest_can_come_back(invoice: Invoice) -> None:
+    take(invoice, 430040, over=True)
+    said = "That is 20.00 EUR more than was asked for. Harbour & Pine can send it back to you: answer this email."
+
+    assert f"\non Tuesday 17 November 2026, 10:00, Lisbon time\n{said}\n" in letter("receipt").text
+    assert said in words(letter("receipt").html)
+    Invoice.objects.filter(pk=invoice.pk).update(returning_minor=2000)
+    assert said not in letter("receipt").text
 
 
 LATE = {"amount": "50.00", "symbol": "USDT", "network_name": "Sandbox", "late": True, "held": False, "credit": "46.04"}

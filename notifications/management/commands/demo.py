@@ -25,6 +25,7 @@ from merchants import clock, onboarding, profile
 from merchants.models import Merchant, User
 from notifications import courier, fanout
 from notifications.management.demo_recurring import Tale, plan_of
+from notifications.management.demo_refunds import Back
 from notifications.models import Channel
 from payments import quotes, recorded, watcher
 from payments.rails import sandbox
@@ -89,6 +90,7 @@ BILLS = (
         17,
         ((0, "publish", ""), (2, "void", "The print run changed; a new invoice follows.")),
     ),
+    Bill(VELAZQUEZ, "Poster series", (("Posters, three motifs", "3", "420.00", "23"),), 14, paid(USDT, 4, "over"), hour="16:20"),
     Bill(KOBAYASHI, "パッケージ・シリーズ", (("パッケージデザイン", "3", "160000", "10"),), 12, paid(ETH, 3, "over"), hour="02:05", currency="JPY"),
     Bill(
         OKONKWO,
@@ -152,6 +154,7 @@ class Story:
                 at = min(began + timedelta(days=days, seconds=number), self.now - timedelta(minutes=4))
                 yield max(at, began), partial(self._act, bill, act, with_what)
         yield from self._recurring()
+        yield from Back(self.user, self.now, self._invoice).steps()
 
     def _recurring(self) -> Iterator[tuple[datetime, Callable[[datetime], None]]]:
         merchant, pay = self.merchant, lambda invoice, at: self._pay(invoice, USDT, at, act="exact")
@@ -162,8 +165,10 @@ class Story:
         )
 
     def _act(self, bill: Bill, act: str, with_what: str, at: datetime) -> None:
-        invoice = Invoice.objects.select_related("merchant").get(pk=self.written[bill.title])
-        getattr(self, f"_{act}")(invoice, with_what, at)
+        getattr(self, f"_{act}")(self._invoice(bill.title), with_what, at)
+
+    def _invoice(self, title: str) -> Invoice:
+        return Invoice.objects.select_related("merchant").get(pk=self.written[title])
 
     def _moment(self, bill: Bill) -> datetime:
         if bill.days_ago < 1:
