@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from invoicing import lifecycle, money
-from invoicing.models import Invoice, LineItem, Payer, Rendering
+from invoicing.models import CreditNote, Invoice, LineItem, Payer, Rendering
 from merchants import clock
 from merchants.operators import OperatorAdmin, OperatorInline, ReasonForm
 
@@ -51,11 +51,12 @@ class InvoiceAdmin(OperatorAdmin):
     fields = (
         *("number", "status", "version", "merchant", "created_by", "title", "description"),
         *("payer_name", "payer_email", "payer_address", "payer_tax_id", "payer_reference", "merchant_name", "merchant_email"),
-        *("currency", "net", "tax", "total", "credited", "pending", "written_off", "tolerance", "is_underpaid", "is_overpaid", "is_paid_late"),
+        *("currency", "net", "tax", "total", "credited", "pending", "refunded", "returning", "shortfall"),
+        *("written_off", "tolerance", "is_underpaid", "is_overpaid", "is_paid_late"),
         *("late_policy", "all_assets", "asset_ids", "language", "time_zone", "notify_email", "notify_webhook"),
         *("created_at", "issue_at", "due_at", "published_at", "issued_at", "viewed_at", "paid_at", "voided_at", "void_reason"),
     )
-    readonly_fields = ("net", "tax", "total", "credited", "pending", "written_off", "tolerance", "created_at")
+    readonly_fields = ("net", "tax", "total", "credited", "pending", "refunded", "returning", "shortfall", "written_off", "tolerance", "created_at")
 
     @admin.display(description=_("net"))
     def net(self, invoice: Invoice) -> str:
@@ -76,6 +77,18 @@ class InvoiceAdmin(OperatorAdmin):
     @admin.display(description=_("pending"))
     def pending(self, invoice: Invoice) -> str:
         return money.format_minor(invoice.pending_minor, invoice.currency)
+
+    @admin.display(description=_("refunded"))
+    def refunded(self, invoice: Invoice) -> str:
+        return money.format_minor(invoice.refunded_minor, invoice.currency)
+
+    @admin.display(description=_("on its way back"))
+    def returning(self, invoice: Invoice) -> str:
+        return money.format_minor(invoice.returning_minor, invoice.currency)
+
+    @admin.display(description=_("shortfall"))
+    def shortfall(self, invoice: Invoice) -> str:
+        return money.format_minor(invoice.shortfall_minor, invoice.currency)
 
     @admin.display(description=_("written off"))
     def written_off(self, invoice: Invoice) -> str:
@@ -107,6 +120,21 @@ class PayerAdmin(OperatorAdmin):
     search_fields = ("name", "email", "merchant__slug")
     ordering = ("-id",)
     fields = ("merchant", "name", "email", "address", "tax_id", "created_at")
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(OperatorAdmin):
+    list_display = ("number", "merchant", "invoice", "amount", "issued_at", "withdrawn_at")
+    list_filter = (("withdrawn_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("merchant", "invoice")
+    search_fields = ("=number", "invoice__number", "merchant__slug")
+    ordering = ("-id",)
+    fields = ("number", "merchant", "invoice", "amount", "taxes", "reason", "paid_back", "issued_at", "withdrawn_at")
+    readonly_fields = ("amount",)
+
+    @admin.display(description=_("amount"))
+    def amount(self, note: CreditNote) -> str:
+        return f"{money.format_minor(note.amount_minor, note.invoice.currency)} {note.invoice.currency}"
 
 
 @admin.register(Rendering)

@@ -72,12 +72,14 @@ def invoice_header() -> list[str]:
         *(_("Number"), _("Status"), _("Title"), _("Payer"), _("Email"), _("Tax number"), _("Reference"), _("Currency")),
         *(_("Net"), _("Discount"), _("Tax"), _("Total"), _("Credited"), _("Confirming"), _("Refunded"), _("Written off"), _("Still due")),
         *(_("Issued"), _("Due"), _("Paid"), _("Voided"), _("Accepted tokens"), _("Schedule"), _("Occurrence"), _("Remark"), _("Archived")),
+        *(_("On its way back"), _("Left to refund")),
     ]
 
 
 _COLUMNS = (
     *("number", "status", "title", "payer_name", "payer_email", "payer_tax_id", "payer_reference", "currency", "remark", "shelf"),
     *("net_minor", "discount_minor", "tax_minor", "total_minor", "credited_minor", "pending_minor", "refunded_minor", "written_off_minor"),
+    *("returning_minor", "shortfall_minor"),
     *("issued_at", "issue_at", "due_at", "paid_at", "voided_at", "is_overpaid", "all_assets", "asset_ids", "terms", "merchant"),
     *("occurrence__k", "occurrence__schedule__title"),
 )
@@ -112,6 +114,7 @@ def _row(invoice: Invoice, zone: str, now: datetime) -> list[str]:
         str(occurrence.k) if occurrence else "",
         guarded(invoice.remark),
         _("yes") if invoice.shelf == Shelf.ARCHIVED else "",
+        *(plain(minor, places) for minor in (invoice.returning_minor, invoice.left_minor)),
     ]
 
 

@@ -146,13 +146,13 @@ class Filter:
                 notices.append(sentence)
             return value if known else ""
 
-        days = {name: _day(given.get(name, "")) for name in ("from", "to")}
+        days = {name: day_of(given.get(name, "")) for name in ("from", "to")}
         if any(given.get(name) and days[name] is None for name in days):
             notices.append(_("A date was left out: it is not a day of the calendar."))
         if days["from"] and days["to"] and days["from"] > days["to"]:
             notices.append(_("The dates were left out: the first is after the last."))
             days = {"from": None, "to": None}
-        payer = _payer(merchant, given.get("payer", ""))
+        payer = payer_of(merchant, given.get("payer", ""))
         kept("payer", payer is not None, _("The payer was left out: there is none like it in your directory."))
         usable = {asset.id for asset in assets.usable_by(merchant)}
         found = cls(
@@ -222,19 +222,19 @@ class Filter:
         return found
 
     def _dates(self, zone: str) -> Q:
-        found = Q(issued__gte=_midnight(self.since, zone)) if self.since else Q(issued__gt=BEGINNING)
-        return found & Q(issued__lt=_midnight(self.until + timedelta(days=1), zone)) if self.until else found
+        found = Q(issued__gte=midnight(self.since, zone)) if self.since else Q(issued__gt=BEGINNING)
+        return found & Q(issued__lt=midnight(self.until + timedelta(days=1), zone)) if self.until else found
 
 
 NAMES = ("show", "q", "from", "to", "payer", "asset", "currency", "archived", "sort")
 MOST_TYPED = 200
 
 
-def _midnight(day: date, zone: str) -> datetime:
+def midnight(day: date, zone: str) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(zone))
 
 
-def _day(text: str) -> date | None:
+def day_of(text: str) -> date | None:
     """A day that can be converted to any zone; None for anything else."""
     try:
         day = date.fromisoformat(text) if len(text) == 10 else None
@@ -243,5 +243,5 @@ def _day(text: str) -> date | None:
     return day if day and 1900 <= day.year <= 2999 else None
 
 
-def _payer(merchant: Merchant, text: str) -> Payer | None:
+def payer_of(merchant: Merchant, text: str) -> Payer | None:
     return Payer.objects.filter(merchant=merchant, pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 19 else None

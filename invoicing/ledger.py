@@ -1,4 +1,4 @@
-"""The payments and messages of one invoice, as rows to read. Floors above are only looked at, through relations."""
+"""The payments, refunds and messages of one invoice, as rows to read. Floors above are only looked at, through relations."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from django.utils.translation import gettext as _
 from invoicing.models import Invoice
 from invoicing.pdf.paper import rate_words
 from invoicing.snapshot import Document
+from invoicing.standing import REFUNDS, Badge
 from invoicing.timeline import mail_name
 from merchants import assets, moments
 
+LIVE = ("requested", "claimed", "approved", "sent", "confirmed")  # of refunds: what they take is not left
 SENDABLE = ("failed", "sent", "cancelled")  # what 'send again' is offered for
 
 
@@ -134,6 +136,51 @@ def _note(transfer: Any) -> str:
     if transfer.credit_reason == "dust":
         return _("too little to count")
     return _("held for a decision") if transfer.is_held else _("came late") if transfer.is_late else ""
+
+
+@dataclass(frozen=True)
+class Back:
+    """A refund. `asset` is as the invoice froze it, or None once it is unknown; `amount_units` is None until it is fixed."""
+
+    pk: int
+    reference: str
+    asked_at: datetime
+    badge: Badge
+    asset: dict[str, Any] | None
+    amount_units: int | None
+    amount_minor: int
+    is_live: bool  # it takes from what is left
+    is_confirmed: bool
+    confirmations: str  # '2 of 3' while its network confirms it
+    note_pk: int | None
+    note_number: str
+    note_withdrawn: bool
+
+
+def refunds(invoice: Invoice, document: Document) -> list[Back]:
+    """Every refund of `invoice`, the latest first; one that ended stays in the list, and says so."""
+    return [_back(refund, document) for refund in invoice.refunds.select_related("credit_note").order_by("-id")]  # type: ignore[attr-defined]
+
+
+def _back(refund: Any, document: Document) -> Back:
+    note = refund.credit_note
+    have = min(refund.confirmations, refund.confirmations_needed)
+    is_seen = refund.status == "sent" and refund.place is not None
+    return Back(
+        pk=refund.pk,
+        reference=refund.reference,
+        asked_at=refund.created_at,
+        badge=REFUNDS[refund.status],
+        asset=document.asset(refund.asset_id) or _from_catalogue(refund.asset_id),
+        amount_units=refund.amount_units,
+        amount_minor=refund.amount_minor,
+        is_live=refund.status in LIVE,
+        is_confirmed=refund.status == "confirmed",
+        confirmations=_("%(have)d of %(need)d") % {"have": have, "need": refund.confirmations_needed} if is_seen else "",
+        note_pk=note.pk if note else None,
+        note_number=note.number if note else "",
+        note_withdrawn=note is not None and note.withdrawn_at is not None,
+    )
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,9 @@ class Totals:
     pending_minor: int
     due_minor: int
     overdue_minor: int
-    on_void_minor: int  # came for invoices that are void: counted nowhere else
+    on_void_minor: int  # came for invoices that are void, and is still there: counted nowhere else
+    refunded_minor: int = 0  # of what was received on the others
+    returning_minor: int = 0  # on its way back, on all of them
 
 
 def totals(payer: Payer, *, now: datetime) -> list[Totals]:
@@ -109,10 +111,12 @@ def totals(payer: Payer, *, now: datetime) -> list[Totals]:
             pending=Sum("pending_minor", filter=Q(status=Status.OPEN)),
             due=Sum(DUE, filter=Q(status=Status.OPEN)),
             late=Sum(DUE, filter=overdue(now)),
-            on_void=Sum("credited_minor", filter=Q(status=Status.VOID)),
+            on_void=Sum(Greatest(F("credited_minor") - F("refunded_minor"), Value(0)), filter=Q(status=Status.VOID)),
+            refunded=Sum("refunded_minor", filter=counting),
+            returning=Sum("returning_minor"),
         )
     )
-    figures = ("invoices", "invoiced", "received", "pending", "due", "late", "on_void")
+    figures = ("invoices", "invoiced", "received", "pending", "due", "late", "on_void", "refunded", "returning")
     found = [Totals(row["currency"], *(row[name] or 0 for name in figures)) for row in rows]
     return [row for row in found if row.invoices or row.on_void_minor]
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from invoicing.filters import DERIVED, SHOWS, Filter, Order
-from invoicing.models import Invoice, Status
+from invoicing.models import Status
 from merchants.models import Merchant
 
 PAGE = 25
@@ -66,12 +66,12 @@ def _fits(number: Any) -> bool:
 class Page:
     """Some rows, and the cursors of the pages beside it (empty where there is none)."""
 
-    rows: list[Invoice]
+    rows: list[Any]
     newer: str = ""
     older: str = ""
 
 
-def page(found: QuerySet[Invoice], order: Order, *, at: str = "", size: int = PAGE) -> Page:
+def page(found: QuerySet[Any], order: Order, *, at: str = "", size: int = PAGE) -> Page:
     """A page by key, not by offset: the rows beside the cursor `at`, or the first ones. A cursor that means nothing is the first page."""
     cursor = Cursor.of(at, order) if at else None
     backwards = cursor is not None and not cursor.is_forward
@@ -84,7 +84,7 @@ def page(found: QuerySet[Invoice], order: Order, *, at: str = "", size: int = PA
     if backwards:
         rows.reverse()
 
-    def beside(row: Invoice, *, is_forward: bool) -> str:
+    def beside(row: Any, *, is_forward: bool) -> str:
         return Cursor(is_forward, tuple(getattr(row, name) for name in names), row.pk).token()
 
     if not rows:
@@ -99,7 +99,7 @@ class Figures:
     """The money of some invoices in one currency, in its minor unit.
 
     Invoiced is the total of what is open or paid; received and confirming is what came, on void ones too; still due is what
-    open ones still ask for.
+    open ones still ask for; refunded is what of the received has gone back.
     """
 
     currency: str
@@ -107,6 +107,7 @@ class Figures:
     received_minor: int = 0
     confirming_minor: int = 0
     due_minor: int = 0
+    refunded_minor: int = 0
 
     def __add__(self, other: Figures) -> Figures:
         both = zip(self.sums(), other.sums(), strict=True)
@@ -116,8 +117,8 @@ class Figures:
         """Whether there is any money in it."""
         return any(self.sums())
 
-    def sums(self) -> tuple[int, int, int, int]:
-        return self.invoiced_minor, self.received_minor, self.confirming_minor, self.due_minor
+    def sums(self) -> tuple[int, int, int, int, int]:
+        return self.invoiced_minor, self.received_minor, self.confirming_minor, self.due_minor, self.refunded_minor
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Totals:
     @property
     def parts(self) -> dict[str, list[tuple[str, int]]]:
         """By kind of figure, the currencies in which there is any of it."""
-        kinds = ("invoiced", "received", "confirming", "due")
+        kinds = ("invoiced", "received", "refunded", "confirming", "due")
         return {kind: [(row.currency, minor) for row in self.figures if (minor := getattr(row, f"{kind}_minor"))] for kind in kinds}
 
 
@@ -150,6 +151,7 @@ def totals(asked: Filter, merchant: Merchant, now: datetime) -> Totals:
             total=Sum("total_minor", filter=only, default=0),
             credited=Sum("credited_minor", filter=only, default=0),
             pending=Sum("pending_minor", filter=only, default=0),
+            back=Sum("refunded_minor", filter=only, default=0),
             unpaid=Sum(Greatest(unpaid, Value(0)), filter=only, default=0),
             **{show: Count("total_minor", filter=SHOWS[show].condition(now)) for show in DERIVED},
         )
@@ -176,4 +178,5 @@ def _figures(row: dict[str, Any]) -> Figures:
         received_minor=int(row["credited"]),
         confirming_minor=int(row["pending"]),
         due_minor=int(row["unpaid"]) if is_open else 0,
+        refunded_minor=int(row["back"]),
     )

@@ -1,4 +1,4 @@
-"""How an invoice stands, for people: the stored status and what is derived from it, in one function; and schedules beside it."""
+"""How an invoice stands, for people: the stored status and what is derived from it, in one function; schedules and refunds beside it."""
 
 from __future__ import annotations
 
@@ -66,6 +66,23 @@ HELD = Badge("held", _("Held"), "triangle-alert", "amber")
 
 SCHEDULES = {badge.key: badge for badge in (DRAFT, ACTIVE, PAUSED, STOPPED, COMPLETED)}
 OCCURRENCES = {badge.key: badge for badge in (MISSED, SKIPPED, HELD)}
+
+
+# --- refunds: by the stored status, whose words these are too -------------------------------------------------------
+REFUNDS = {
+    badge.key: badge
+    for badge in (
+        Badge("requested", _("Waiting for an address"), "mail", "outline"),
+        Badge("claimed", _("To be approved"), "scale", "amber"),
+        Badge("approved", _("To be paid"), "wallet", "accent"),
+        Badge("sent", _("Sent"), "loader", "cyan"),
+        Badge("confirmed", _("Refunded"), "undo-2", "grey"),
+        Badge("cancelled", _("Cancelled"), "ban", "grey"),
+        Badge("rejected", _("Rejected"), "circle-x", "grey"),
+        Badge("failed", _("Failed"), "circle-alert", "red"),
+        Badge("expired", _("Expired"), "calendar-x", "grey"),
+    )
+}
 
 
 def schedule_standing(schedule: Schedule) -> Badge:

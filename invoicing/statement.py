@@ -1,7 +1,8 @@
 """A payer's account with the merchant over some days, in one currency: what stood before, what came, what stands after.
 
 Figures come from invoices' stored columns and from the money on them, never from the directory's entry. What a payer
-owes is positive; a payment, a voided invoice and what was written off lower it.
+owes is positive; a payment, a voided invoice, a credit note and what was written off lower it. A refund that arrived raises
+it: beside the credit note for what was billed, or back to zero for what was paid too much.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Kind(StrEnum):
     PAYMENT = "payment"  # seen on a chain, since it is final
     RECORDED = "recorded"  # made elsewhere, written down by a member
     WRITTEN_OFF = "written_off"
+    CREDIT_NOTE = "credit_note"
+    REFUND = "refund"  # confirmed on its chain
     VOID = "void"
 
 
@@ -54,7 +57,7 @@ class Move:
     invoice: int  # its key
     number: str
     title: str = ""
-    how: str = ""  # 'USDT on Tron', 'Bank transfer'
+    how: str = ""  # 'USDT on Tron', 'Bank transfer', 'CN-000001'
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,14 @@ class Statement:
     def written_off_minor(self) -> int:
         return -self._sum(Kind.WRITTEN_OFF)
 
+    @property
+    def credit_notes_minor(self) -> int:
+        return -self._sum(Kind.CREDIT_NOTE)
+
+    @property
+    def refunded_minor(self) -> int:
+        return self._sum(Kind.REFUND)
+
 
 def made(moves: Iterable[Move], *, since: datetime, until: datetime, before_minor: int = 0) -> Statement:
     """Pure. The statement from `since` up to, not including, `until`: earlier moves are in the opening balance with
@@ -113,7 +124,7 @@ def span(first: date, last: date, zone: str) -> tuple[datetime, datetime]:
 
 
 def of(payer: Payer, currency: str, *, since: datetime, until: datetime) -> Statement:
-    """The statement of `payer` in `currency`. TooLong above MOST_LINES lines. Refunds join it when there are some."""
+    """The statement of `payer` in `currency`. TooLong above MOST_LINES lines."""
     found = [(source, source.rows(payer, currency)) for source in SOURCES]
     before = sum(source.sign * (rows.filter(at__lt=since).aggregate(sum=Sum("minor"))["sum"] or 0) for source, rows in found)
     inside = [(source, rows.filter(at__gte=since, at__lt=until)) for source, rows in found]
@@ -148,7 +159,7 @@ class Source:
     def rows(self, payer: Payer, currency: str) -> Any:
         """Of each move its invoice, `at`, `minor` and how it was paid, as a query to narrow or add up."""
         more = {"how": F(self.how)} if self.how else {}
-        if self.kind is Kind.PAYMENT:
+        if self.kind in (Kind.PAYMENT, Kind.REFUND):
             more["frozen"] = F("terms__assets")
         found = mine(payer).filter(self.where, currency=currency).order_by()
         return found.values("pk", "number", "title").annotate(at=F(self.at), minor=F(self.minor), **more)
@@ -168,16 +179,24 @@ SOURCES = (
         "recorded_payments__way",
     ),
     Source(Kind.WRITTEN_OFF, -1, "paid_at", "written_off_minor", Q(status=Status.PAID, written_off_minor__gt=0)),
+    Source(
+        *(Kind.CREDIT_NOTE, -1, "credit_notes__issued_at", "credit_notes__amount_minor"),
+        Q(credit_notes__withdrawn_at=None, credit_notes__amount_minor__gt=0),
+        "credit_notes__number",
+    ),
+    Source(Kind.REFUND, 1, "refunds__confirmed_at", "refunds__amount_minor", Q(refunds__status="confirmed"), "refunds__asset_id"),
     Source(Kind.VOID, -1, "voided_at", "total_minor", Q(status=Status.VOID, voided_at__isnull=False)),
 )
 
 
 def _how(kind: Kind, row: dict[str, Any]) -> str:
-    """An asset, as its invoice froze it, or a way of paying, in words."""
+    """An asset, as its invoice froze it, a way of paying in words, or the number of a credit note."""
+    if kind is Kind.CREDIT_NOTE:
+        return str(row["how"])
     if kind is Kind.RECORDED:
         way: Any = Invoice._meta.get_field("recorded_payments").related_model._meta.get_field("way")  # type: ignore[union-attr]
         return str(dict(way.flatchoices).get(row["how"], row["how"]))
-    if kind is Kind.PAYMENT:
+    if kind in (Kind.PAYMENT, Kind.REFUND):
         frozen = next((asset for asset in row["frozen"] or [] if asset["id"] == row["how"]), None) or _from_catalogue(row["how"])
         return _("%(symbol)s on %(network)s") % frozen if frozen else row["how"].rpartition("/")[2]
     return ""

@@ -45,7 +45,16 @@ def make_pdf(invoice_id: int, kind: str) -> None:
         pdf.ensure(invoice_id, kind=kind, now=clock.now())
 
 
+@shared_task(name="invoicing.tasks.make_credit_note")
+def make_credit_note(note_id: int) -> None:
+    with contextlib.suppress(pdf.NotMade):
+        pdf.ensure_note(note_id, now=clock.now())
+
+
 @shared_task(name="invoicing.tasks.make_missing_pdfs")
 def make_missing_pdfs() -> None:
     for rendering in pdf.missing(clock.now()):
-        make_pdf(rendering.invoice_id, rendering.kind)
+        if rendering.note_id is not None:
+            make_credit_note(rendering.note_id)
+        else:
+            make_pdf(rendering.invoice_id, rendering.kind)

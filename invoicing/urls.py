@@ -55,6 +55,7 @@ merchant_patterns = [
     path("invoices/<int:pk>/invoice.pdf", files.invoice_pdf, name="invoice_pdf"),
     path("invoices/<int:pk>/receipt.pdf", files.receipt_pdf, name="invoice_receipt"),
     path("invoices/<int:pk>/files/<slug:file_id>/", files.attachment, name="invoice_file"),
+    path("credit-notes/<int:pk>/pdf/", files.credit_note_pdf, name="credit_note_pdf"),
     path("settings/invoices/numbers/", numbers.numbers, name="settings_numbers"),
     path("settings/invoices/numbers/begin/", numbers.begin, name="settings_numbers_begin"),
     path("payers/", payers.directory, name="payers"),

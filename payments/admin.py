@@ -10,7 +10,7 @@ from invoicing import money
 from merchants import assets, clock
 from merchants.operators import OperatorAdmin
 from payments import inspecting, rates
-from payments.models import Cursor, Price, Quote, ReceiveAddress, SandboxBlock, SandboxTransaction, Transfer, Wallet
+from payments.models import Claim, Cursor, Price, Quote, ReceiveAddress, Refund, SandboxBlock, SandboxTransaction, Transfer, Wallet
 from payments.rails import sandbox
 
 
@@ -88,6 +88,49 @@ class TransferAdmin(OperatorAdmin):
         if transfer.credit_minor is None or transfer.invoice is None:
             return None
         return f"{money.format_minor(transfer.credit_minor, transfer.invoice.currency)} {transfer.invoice.currency}"
+
+
+@admin.register(Refund)
+class RefundAdmin(OperatorAdmin):
+    """Money going back, as it stands. The nonce that the payer's link is made of is not the operator's to see."""
+
+    list_display = ("reference", "merchant", "invoice", "status", "amount", "goes_out", "short_txid", "created_at", "confirmed_at")
+    list_filter = ("status", "basis", "asset_id", "by_member", ("credit_note", admin.EmptyFieldListFilter))
+    list_select_related = ("merchant", "invoice")
+    search_fields = ("=reference", "=txid", "=address", "invoice__number", "merchant__slug")
+    ordering = ("-id",)
+    fields = (
+        *("reference", "merchant", "invoice", "status", "version", "basis", "deduction", "amount", "asset_id", "goes_out"),
+        *("rate", "rate_source", "rate_at", "reason", "note", "created_at", "created_by", "changed_by", "claim_until"),
+        *("address", "claimed_at", "claimed_by", "by_member", "approved_at", "approved_by", "ended_at", "ended_by", "ended_why"),
+        *("txid", "way", "sent_at", "sent_by", "place", "trouble", "block_height", "block_hash", "block_at"),
+        *("confirmations", "confirmations_needed", "confirmed_at", "fee_units", "refused_txids", "credit_note"),
+    )
+    readonly_fields = ("amount", "goes_out", "deduction")
+
+    @admin.display(description=_("amount"))
+    def amount(self, refund: Refund) -> str:
+        return f"{money.format_minor(refund.amount_minor, refund.invoice.currency)} {refund.invoice.currency}"
+
+    @admin.display(description=_("goes out"), empty_value="-")
+    def goes_out(self, refund: Refund) -> str | None:
+        return None if refund.amount_units is None else asset_amount(refund.amount_units, refund.asset_id)
+
+    @admin.display(description=_("deduction"))
+    def deduction(self, refund: Refund) -> str:
+        return f"{money.grouped(refund.deduction_e4, 4, trim=True)} %"
+
+
+@admin.register(Claim)
+class ClaimAdmin(OperatorAdmin):
+    """Addresses that payers gave. What their links are made of is not shown."""
+
+    list_display = ("refund", "address", "given_at", "until", "confirmed_at")
+    list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("refund",)
+    search_fields = ("=address", "=refund__reference")
+    ordering = ("-id",)
+    fields = ("refund", "address", "given_at", "until", "confirmed_at")
 
 
 @admin.register(Cursor)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from payments.views import checkout, desk, unassigned, wallets
+from payments.views import checkout, claim, desk, refund_acts, refund_list, refund_pay, refunds, unassigned, wallets
 
 public_patterns = [
     path("pay/", checkout.checkout, name="checkout"),
@@ -12,6 +12,14 @@ public_patterns = [
     path("pay/sandbox/", checkout.provoke, name="checkout_sandbox"),
 ]
 
+# A refund's payer, behind the links of its mails; relative to /r/.
+refund_patterns = [
+    path("confirm/<str:token>/", claim.confirm, name="refund_confirm"),
+    path("<str:token>/", claim.claim, name="refund_claim"),
+    path("<str:token>/again/", claim.again, name="refund_claim_again"),
+    path("<str:token>/credit-note.pdf", claim.note, name="refund_claim_note"),
+]
+
 merchant_patterns = [
     path("transfers/<int:pk>/decide/", desk.decide, name="transfer_decide"),
     path("unassigned/", unassigned.index, name="unassigned"),
@@ -19,6 +27,17 @@ merchant_patterns = [
     path("invoices/<int:pk>/payments/record/", desk.record, name="payment_record"),
     path("invoices/<int:pk>/payments/<int:payment_id>/reverse/", desk.reverse, name="payment_reverse"),
     path("payments/csv/", desk.payments_csv, name="payments_csv"),
+    path("refunds/", refund_list.refunds, name="refunds"),
+    path("refunds/csv/", refund_list.csv, name="refunds_csv"),
+    path("refunds/<int:pk>/pay/", refund_pay.pay, name="refund_pay"),
+    path("refunds/<int:pk>/pay/status/", refund_pay.status, name="refund_pay_status"),
+    path("refunds/<int:pk>/pay/sandbox/", refund_pay.provoke, name="refund_pay_sandbox"),
+    path("invoices/<int:pk>/refunds/create/", refunds.create, name="refund_create"),
+    path("refunds/<int:pk>/", refunds.refund, name="refund"),
+    path("refunds/<int:pk>/change/", refunds.change, name="refund_change"),
+    path("refunds/<int:pk>/address/", refund_acts.address, name="refund_address"),
+    path("refunds/<int:pk>/approve/", refund_acts.approve, name="refund_approve"),
+    *(path(f"refunds/<int:pk>/{act}/", refund_acts.ask, {"act": act}, name=f"refund_{act}") for act in refund_acts.ASKS),
     path("wallets/", wallets.index, name="wallets"),
     path("wallets/connect/", wallets.choose, name="wallet_choose"),
     path("wallets/connect/<slug:family>/", wallets.family, name="wallet_family"),

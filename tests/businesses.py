@@ -16,12 +16,13 @@ from django.utils import timezone
 from invoicing import lifecycle, schedules
 from invoicing.models import Attachment, Bundle, Invoice, Item, Payer, Rendering, Schedule
 from invoicing.recurrence import Rule
-from merchants import moments, secrets, team
+from merchants import assets, moments, secrets, team
 from merchants.models import Event, Invitation, Logo, Membership, Merchant, NumberSegment, User
 from notifications.models import Delivery, Endpoint
-from payments import quotes, recorded
-from payments.models import ReceiveAddress, RecordedPayment, Transfer
+from payments import quotes, recorded, refunds
+from payments.models import Claim, ReceiveAddress, RecordedPayment, Refund, Transfer
 from tests.factories import PASSWORD, add_member, make_draft, make_merchant, make_schedule, make_user, publish, start
+from tests.payments.refunding import payers_address
 
 USDT = "sandbox:harbour/token:usdt"
 FORM_KEY = "k" * 43
@@ -60,6 +61,10 @@ class Business:
     schedule: Schedule  # active: one is issued, one is skipped ahead
     schedule_draft: Schedule
     schedule_file: Attachment
+    wanted: Refund  # of the open invoice, as the next three: its address is asked for, and was given once
+    claimed: Refund
+    owed: Refund  # approved
+    returned: Refund  # confirmed, with its credit note
 
     @property
     def slug(self) -> str:
@@ -119,6 +124,10 @@ def business(owner: User, *, slug: str, name: str, email: str, payer: str, title
     )
     monthly = make_schedule(merchant, anchor=now.date() + timedelta(days=3), payer=known, payer_name=payer, title=title)
     schedule = running(merchant, by=owner, now=now, payer=known, payer_name=payer, title=title, lines=[(title, "1", "2400.00")])
+    by_hand = recorded.record(
+        opened, way="cash", amount_minor=1_000, paid_at=now, note=f"In an envelope, from {payer}", form_key=slug, by=owner, now=now
+    )
+    returned, owed, claimed, wanted = (returning(opened, by_hand, n, payer=payer, by=owner, now=now) for n in range(4))
     return Business(
         merchant=merchant,
         draft=make_draft(merchant, **words),
@@ -131,9 +140,11 @@ def business(owner: User, *, slug: str, name: str, email: str, payer: str, title
         pending=attach(merchant, None, file),
         held=held(opened, f"tx-{slug}"),
         unassigned=unassigned(opened, f"loose-{slug}"),
-        recorded=recorded.record(
-            opened, way="cash", amount_minor=1_000, paid_at=now, note=f"In an envelope, from {payer}", form_key=slug, by=owner, now=now
-        ),
+        recorded=by_hand,
+        wanted=wanted,
+        claimed=claimed,
+        owed=owed,
+        returned=returned,
         payer=known,
         bundle=bundled(opened, owner, now),
         item=Item.objects.create(merchant=merchant, description=title, currency="EUR", unit_price_minor=180_000),
@@ -152,6 +163,29 @@ def running(merchant: Merchant, *, by: User, now: datetime, **fields: Any) -> Sc
     schedules.occur(schedule.pk, now=now)
     schedules.skip(schedule, 3, by=by, now=now)
     return Schedule.objects.get(pk=schedule.pk)
+
+
+def returning(invoice: Invoice, payment: RecordedPayment, n: int, *, payer: str, by: User, now: datetime) -> Refund:
+    """A refund of 1.00 of what was recorded: the first is confirmed, the second approved, the third claimed, the others asked for."""
+    words = {"reason": f"Not needed, {payer}", "note": f"{payer} rang"}
+    terms = refunds.Terms(Refund.Basis.OTHER, assets.asset(USDT), frozenset({("payment", payment.pk)}), other_minor=100, **words)
+    refund = refunds.request(invoice, terms, form_key=f"{n}" * 43, by=by, now=now)
+    if n > 2:
+        Claim.objects.create(refund=refund, address=payers_address(n), for_nonce=refund.nonce, given_at=now, until=now + timedelta(days=2))
+        return refund
+    refund = refunds.claimed(refund, address=payers_address(n), by=None, nonce=refund.nonce, now=now)
+    if n > 1:
+        return refund
+    refund = refunds.approve(refund, by=by, version=refund.version, now=now)
+    if n > 0:
+        return refund
+    txid = hashlib.sha256(f"refund of {invoice.pk}".encode()).hexdigest()
+    refund = refunds.found(refund, refunds.Seen(txid, 0, 7, "b" * 64, now, confirmations=99), now=now)
+    made = Rendering.objects.get(note=refund.credit_note)
+    paper = b"%PDF-1.7 credit for " + payer.encode()
+    made.file, made.sha256, made.made_at = ContentFile(paper, "x.pdf"), hashlib.sha256(paper).hexdigest(), now  # type: ignore[assignment]
+    made.save()
+    return refund
 
 
 def seated(merchant: Merchant, name: str, now: datetime) -> Membership:

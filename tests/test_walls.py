@@ -23,11 +23,13 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from merchants import team
 from merchants.models import Merchant, User
+from payments import claims
 from tests.businesses import FORM_KEY, LEAKS, USDT, Business, World, side_by_side
+from tests.payments.refunding import payers_address
 
-# Who tries. A stranger is not signed in; a neighbour owns Secret Orchard alone.
 pytestmark = pytest.mark.sqlite  # who may come in does not depend on the database
 
+# Who tries. A stranger is not signed in; a neighbour owns Secret Orchard alone.
 WHO = ("stranger", "neighbour", "viewer", "manager", "owner")
 SIGN_IN = "sign in"  # a redirect to the sign-in page
 MAIL = "20261117-100000-1"
@@ -110,6 +112,11 @@ def wallet(of: Business) -> int:
     return of.merchant.wallets.get().pk
 
 
+def asked(of: Business, **more: Any) -> dict[str, Any]:
+    """The form of a refund of 2.00 of what was recorded."""
+    return {"basis": "other", "other": "2.00", "keys": f"payment-{of.recorded.pk}", "asset": USDT, **more}
+
+
 def of_family(page: Page) -> Page:
     """A page whose other part is no row of anybody's, but a family of networks."""
     return replace(page, has_ids=False, args=lambda of: [of.slug, "evm"])
@@ -172,6 +179,23 @@ PAGES: dict[str, Page] = {
     ),
     "payment_reverse": members(opened, lambda of: of.recorded.pk, right="money", method="POST", ok=302),
     "payments_csv": members(right="see"),
+    "refunds": members(right="see"),
+    "refunds_csv": members(right="see"),
+    "credit_note_pdf": members(lambda of: of.returned.credit_note_id, right="see"),
+    "refund_create": members(opened, right="money", method="POST", ok=302, data=lambda of: asked(of, form_key="c" * 43)),
+    "refund": members(lambda of: of.returned.pk, right="see"),
+    "refund_change": members(lambda of: of.claimed.pk, right="money", method="POST", ok=302, data=lambda of: asked(of, version=of.claimed.version)),
+    "refund_address": members(lambda of: of.wanted.pk, right="money", method="POST", ok=302, data=lambda _of: {"address": payers_address(9)}),
+    "refund_approve": members(lambda of: of.claimed.pk, right="money", method="POST", ok=302, data=lambda of: {"version": of.claimed.version}),
+    "refund_reject": members(lambda of: of.claimed.pk, right="money", method="POST", ok=302, data=lambda _of: {"why": "It was used"}),
+    "refund_cancel": members(lambda of: of.owed.pk, right="money", method="POST", ok=302, data=lambda _of: {"why": "Agreed by telephone"}),
+    "refund_renew": members(lambda of: of.wanted.pk, right="money", method="POST", ok=302),
+    "refund_restart": members(lambda of: of.owed.pk, right="money", method="POST", ok=302),
+    "refund_unsent": members(lambda of: of.owed.pk, right="money", method="POST", ok=302),  # refused: nothing was sent
+    "refund_failed": members(lambda of: of.owed.pk, right="money", method="POST", ok=302, data=lambda _of: {"why": "Never arrived"}),  # and this
+    "refund_pay": members(lambda of: of.owed.pk, right="money"),
+    "refund_pay_status": members(lambda of: of.owed.pk, right="money"),
+    "refund_pay_sandbox": members(lambda of: of.owed.pk, right="money", method="POST", ok=302, data=lambda _of: {"act": "exact"}),
     # these are test businesses: they connect nothing (tests/payments/test_wallet_pages.py has those that do)
     "wallets": members(right="see"),
     "wallet": members(wallet, right="see"),
@@ -209,6 +233,8 @@ PAGES: dict[str, Page] = {
     "settings_numbers_begin": members(right="profile", method="POST", ok=302, data=lambda _of: {"prefix": "HP-", "first": "500"}),
     "settings_tokens": members(right="profile"),
     "settings_prices": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"stable": "par", "spread": "1.25"}),
+    "settings_refunds": members(right="profile"),
+    "settings_refund_limit": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"limit": "500.00", "currency": "EUR"}),
     "settings_team": members(right="see"),
     "team_invite": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"email": "rui@harbourpine.example", "role": "viewer"}),
     "invitation_again": members(lambda of: of.invitation.pk, right="own", method="POST", ok=302, fresh=True),
@@ -251,6 +277,11 @@ PAGES: dict[str, Page] = {
     "checkout_sent": payers(method="POST", ok=302, data=lambda _of: {"txid": "ab" * 32}),
     "checkout_status": payers(),
     "checkout_sandbox": payers(method="POST", ok=302, data=lambda _of: {"act": "exact"}),
+    # a refund's payer: whoever has the link of the mail
+    "refund_claim": anyone(lambda of: claims.link_token(of.wanted)),
+    "refund_claim_again": anyone(lambda of: claims.link_token(of.claimed), method="POST"),
+    "refund_claim_note": anyone(lambda of: claims.link_token(of.returned)),
+    "refund_confirm": anyone(lambda of: claims.confirm_token(of.wanted.claims.get())),
     # an invitation: whoever has the link sees it; only the one it is for can accept it
     "invitation": anyone(lambda of: team.link_token(of.invitation)),
     "invitation_accept": Page({"stranger": SIGN_IN} | dict.fromkeys(WHO[1:], 302), lambda of: [team.link_token(of.invitation)], method="POST"),

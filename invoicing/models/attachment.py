@@ -81,3 +81,8 @@ class Rendering(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.invoice_id}"
+
+    @property
+    def name(self) -> str:
+        """What to call it in a sentence: the number of the credit note, else of the invoice."""
+        return self.note.number if self.note else self.invoice.name

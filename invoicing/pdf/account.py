@@ -63,8 +63,12 @@ def _day(day: date, language: str) -> str:
 
 def period(since: date, until: date, language: str) -> str:
     """'1 Jan 2026 – 30 Jun 2026'."""
-    locale = money.locale_of(language)
-    return " – ".join(format_date(day, "d MMM y" if language == "en" else "medium", locale=locale) for day in (since, until))
+    return " – ".join(day_words(day, language) for day in (since, until))
+
+
+def day_words(day: date, language: str) -> str:
+    """'1 Jan 2026'."""
+    return format_date(day, "d MMM y" if language == "en" else "medium", locale=money.locale_of(language))
 
 
 def _frame(merchant: Merchant, days: str) -> tuple[str, ...]:

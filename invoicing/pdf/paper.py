@@ -85,7 +85,8 @@ def html(invoice: Invoice, kind: str) -> str:
         "written_at": (invoice.paid_at if kind == Kind.RECEIPT else None) or invoice.issued_at or invoice.created_at,
     }
     if kind == Kind.RECEIPT:
-        context |= {"payments": list(counted(invoice, document)), "check": CHECK}
+        over = max(invoice.credited_minor - invoice.total_minor, 0)  # as it was paid, whatever went back since
+        context |= {"payments": list(counted(invoice, document)), "check": CHECK, "over_minor": over}
     else:
         link = f"{settings.SITE_URL}{reverse('public_invoice', args=[invoice.public_id])}"
         context |= {"link": link, "qr": segno.make(link, error="m").svg_data_uri(dark=INK, border=0), "tokens": one_of(document.symbols)}

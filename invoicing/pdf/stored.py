@@ -19,7 +19,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from invoicing.models import CreditNote, Invoice, Rendering, Status
-from invoicing.pdf import paper
+from invoicing.pdf import credit, paper
 from merchants import haste
 from merchants.models import Merchant
 
@@ -72,7 +72,7 @@ def missing(now: datetime, limit: int = 20) -> list[Rendering]:
 
 def failed(merchant: Merchant) -> QuerySet[Rendering]:
     """What was tried three times and is shown to the members now, each with its `error`."""
-    return Rendering.objects.filter(made_at=None, attempts__gte=ATTEMPTS, invoice__merchant=merchant).select_related("invoice").order_by("id")
+    return Rendering.objects.filter(made_at=None, attempts__gte=ATTEMPTS, invoice__merchant=merchant).select_related("invoice", "note").order_by("id")
 
 
 def ensure(invoice_pk: int, *, kind: str = Kind.INVOICE, now: datetime) -> Rendering:
@@ -84,16 +84,29 @@ def ensure(invoice_pk: int, *, kind: str = Kind.INVOICE, now: datetime) -> Rende
     invoice = Invoice.objects.select_related("merchant").get(pk=invoice_pk)
     _objections(invoice, kind)
     rendering, _created = Rendering.objects.get_or_create(invoice=invoice, kind=kind)
+    return _made(rendering, invoice, now=now)
+
+
+def ensure_note(note_pk: int, *, now: datetime) -> Rendering:
+    """The same for a credit note. NotMade, with a sentence, when it cannot be printed. Whether the note still holds is not
+    asked: who gives it to a payer looks at `withdrawn_at`."""
+    note = CreditNote.objects.select_related("invoice__merchant").get(pk=note_pk)
+    rendering = request_note(note)
+    rendering.note = note
+    return _made(rendering, note.invoice, now=now)
+
+
+def _made(rendering: Rendering, invoice: Invoice, *, now: datetime) -> Rendering:
     if rendering.made_at is not None and rendering.file.name and rendering.file.storage.exists(rendering.file.name):
         return rendering
     # Counted before the work, so that a page which kills its worker is left alone after the third time.
     Rendering.objects.filter(pk=rendering.pk).update(attempts=F("attempts") + 1, error=_("It was begun, and not finished."))
     try:
-        printed = paper.render(invoice, kind)
+        printed = credit.render(rendering.note) if rendering.note else paper.render(invoice, rendering.kind)
     except Exception as error:
-        logger.exception("The %s PDF of invoice %s could not be made", kind, invoice.pk)
+        logger.exception("The %s PDF of invoice %s could not be made", rendering.kind, invoice.pk)
         _note(rendering, error)
-        raise NotMade(_("The PDF of %(name)s could not be made yet. Try again in a few minutes.") % {"name": invoice.name}) from error
+        raise NotMade(_("The PDF of %(name)s could not be made yet. Try again in a few minutes.") % {"name": rendering.name}) from error
     return _store(rendering, invoice, printed, now=now)
 
 
@@ -122,7 +135,9 @@ def _store(rendering: Rendering, invoice: Invoice, printed: bytes, *, now: datet
     """Keep `printed`, unless somebody was faster, its link was replaced, or (receipt) the payment it tells of is gone."""
     field = rendering.file.field
     name = rendering.file.storage.save(field.generate_filename(rendering, ""), ContentFile(printed))
-    unchanged: dict[str, Any] = {"pk": rendering.pk, "made_at": rendering.made_at, "invoice__public_id": invoice.public_id}
+    unchanged: dict[str, Any] = {"pk": rendering.pk, "made_at": rendering.made_at}
+    if rendering.note is None:  # a credit note has no link on it
+        unchanged["invoice__public_id"] = invoice.public_id
     if rendering.kind == Kind.RECEIPT:
         unchanged |= {"invoice__status": Status.PAID, "invoice__paid_at": invoice.paid_at}
     made = {"file": name, "sha256": hashlib.sha256(printed).hexdigest(), "made_at": now, "error": ""}
@@ -131,5 +146,5 @@ def _store(rendering: Rendering, invoice: Invoice, printed: bytes, *, now: datet
         rendering.file.storage.delete(name)
     found = Rendering.objects.filter(pk=rendering.pk).exclude(made_at=None).first()
     if found is None:
-        raise NotMade(_("%(name)s changed while its PDF was being made. Ask again.") % {"name": invoice.name})
+        raise NotMade(_("%(name)s changed while its PDF was being made. Ask again.") % {"name": rendering.name})
     return found

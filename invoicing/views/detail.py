@@ -69,6 +69,7 @@ def page(request: MerchantRequest, found: Invoice, *, remark: str, status: int =
         "has_transfers": any(not row.is_recorded for row in payments),
         "rates": ledger.rates(payments),
         "told": ledger.told(found, payments),
+        "refunds": ledger.refunds(found, shown) if found.is_issued else [],
         "messages_sent": ledger.messages(deliveries, zone=zone),
         "timeline": timeline.entries(events, deliveries, payer=found.payer_name, payer_email=found.payer_email, zone=zone),
         "shelved_at": next((event.at for event in events if event.kind in SHELVED), None),

@@ -176,7 +176,7 @@ def test_from_the_database_too_what_closes_opens_what_follows(account: Payer) ->
 
 def test_a_statement_takes_as_many_queries_for_a_month_as_for_a_day(account: Payer, django_assert_num_queries: Callable[..., object]) -> None:
     for days in (1, 29):
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(21):
             statement.of(account, "EUR", since=at(1, 0), until=at(1, 0) + timedelta(days=days))
 
 
