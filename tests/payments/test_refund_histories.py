@@ -1,0 +1,336 @@
+"""Random histories of one invoice: payments in parts, late and too much, blocks taken back, payments written down and reversed,
+refunds through all their states. After each step the sums are those of a second calculator, on paper."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import timedelta
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from invoicing import lifecycle
+from invoicing.models import CreditNote, Status
+from merchants import assets
+from merchants.models import Merchant
+from payments import claims, recorded, refunds
+from payments.models import Quote, RecordedPayment, Refund, RefundShare, SandboxTransaction, Transfer
+from payments.rails import sandbox
+from payments.refunds import Refused, Terms
+from payments.shares import CannotRefund
+from tests.payments.money import BTC, ETH, USDT
+from tests.payments.paper import Back, Paid, Paper, Refusal, Token
+from tests.payments.refunding import RefundStory, payers_address
+
+pytestmark = pytest.mark.django_db
+
+HISTORIES, SHORTEST, LONGEST = 200, 4, 13
+MOVING = ("requested", "claimed", "approved", "sent", "expired")
+TOKENS = {
+    USDT: Token(6, 2, Fraction("0.920810313076")),
+    ETH: Token(18, 8, Fraction("3208.10313076")),
+    BTC: Token(8, 8, Fraction("94861.878453")),
+}
+
+
+class History:
+    """One invoice in the product and on paper, and the dice."""
+
+    def __init__(self, merchant: Merchant, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.story = RefundStory.__new__(RefundStory)
+        price = self.dice.choice(["100.00", "33.33", "1250.00"])
+        super(RefundStory, self.story).__init__(merchant, price=price)
+        self.story.merchant, self.story.number = merchant, 0
+        self.story.owner, self.story.second = [row.user for row in merchant.memberships.order_by("id")[:2]]
+        self.paper = Paper(self.story.invoice.total_minor, TOKENS)
+        self.rows: dict[int, Any] = {}  # a payment's key in the product, by its order on paper
+        self.refunds: list[Refund] = []
+        self.happened: Counter[str] = Counter()
+
+    def begin(self) -> None:
+        """Most invoices are paid, or a part of it is, before anything goes back."""
+        if self.dice.random() < 0.8:
+            self.pay()
+            self.mine(3)
+            self.look()
+            self.compare("the beginning")
+
+    def step(self) -> None:
+        states = [back.status for back in self.paper.back]
+        is_out = any(state in ("sent", "confirmed") for state in states)
+        is_moving = any(state in MOVING for state in states)
+        acts = [self.pay] * (2 if self.paper.due else 1) + [self.by_hand, self.blocks, self.blocks, self.reverse, self.void, self.come_back]
+        acts += [self.reorg] * (3 if is_out else 1) + [self.ask] * (3 if is_moving or not self.paper.left else 12)
+        act = self.dice.choice(acts + [self.move] * (22 if is_moving else 0))
+        self.story.now += timedelta(seconds=1)
+        act()
+        self.happened[act.__name__] += 1
+        self.compare(act.__name__)
+
+    # --- money that comes -----------------------------------------------------------------------------------------
+    def pay(self) -> None:
+        """Exactly, in part, too much; also late, and on an invoice that asks for nothing any more."""
+        token = self.dice.choice([USDT, USDT, ETH])
+        if self.story.fresh().due_minor:
+            quote = self.story.quote(token)
+            assert quote.fiat_minor == self.paper.due
+        else:
+            found = Quote.objects.filter(invoice=self.story.invoice).order_by("-created_at", "-id").first()
+            if found is None:
+                return
+            quote = found
+        if self.dice.random() < 0.15:
+            self.story.now += timedelta(hours=2)
+        units = quote.amount_units if self.dice.random() < 0.4 else int(quote.amount_units * self.dice.uniform(0.2, 1.6))
+        txid = self.story.pay(units=units, quote=quote)
+        value = quote.fiat_minor if units == quote.amount_units else int(Fraction(units * quote.fiat_minor, quote.amount_units))
+        self.paper.chain.waiting.add(txid)
+        order = len(self.paper.paid)
+        self.paper.paid.append(Paid(order, value, quote.asset_id, units, txid))
+        self.look()
+        self.rows[order] = ("transfer", Transfer.objects.get(txid=txid).pk)
+
+    def by_hand(self) -> None:
+        if self.story.fresh().status == Status.VOID:
+            return
+        minor, order = self.dice.randint(1, self.paper.total), len(self.paper.paid)
+        values = {"way": "cash", "paid_at": self.story.now, "note": "", "by": None, "now": self.story.now}
+        payment = recorded.record(self.story.invoice, amount_minor=minor, form_key=f"{order:043d}", **values)
+        self.paper.paid.append(Paid(order, minor))
+        self.rows[order] = ("payment", payment.pk)
+
+    def reverse(self) -> None:
+        standing = [one for one in self.paper.paid if not one.txid and not one.is_reversed]
+        if standing:
+            one = self.dice.choice(standing)
+            one.is_reversed = True
+            recorded.reverse(RecordedPayment.objects.get(pk=self.rows[one.order][1]), by=None, now=self.story.now)
+
+    def void(self) -> None:
+        if self.story.fresh().status == Status.OPEN and self.dice.random() < 0.2:
+            lifecycle.void(self.story.invoice, by=None, reason="Agreed", now=self.story.now)
+            self.paper.is_void = True
+
+    # --- the chain ------------------------------------------------------------------------------------------------
+    def look(self) -> None:
+        self.paper.look()
+        self.story.look()
+
+    def blocks(self) -> None:
+        self.mine(self.dice.randint(1, 4))
+        self.look()
+
+    def mine(self, count: int) -> None:
+        for _block in range(count):
+            self.paper.chain.mine()
+            self.story.now += timedelta(seconds=5)
+            sandbox.mine(now=self.story.now)
+
+    def reorg(self) -> None:
+        depth = min(self.dice.randint(1, 5), len(self.paper.chain.blocks) - 1)
+        known = [one.txid for one in self.paper.paid if one.txid] + [back.txid for back in self.paper.back if back.txid]
+        inside = [txid for txid in known if 0 < (self.paper.chain.depth(txid) or 0) <= depth]
+        if not depth:
+            return
+        sent = [txid for txid in inside if any(txid == back.txid for back in self.paper.back)]
+        gone = self.dice.choice(sent or inside) if inside and self.dice.random() < 0.6 else None
+        self.replace(depth, gone)
+
+    def replace(self, depth: int, gone: str | None) -> None:
+        """Other blocks instead of the top ones: without `gone`."""
+        self.paper.chain.reorg(depth, gone)
+        sandbox.reorg(depth, now=self.story.now, drop=[gone] if gone else [])
+        self.look()
+
+    def come_back(self) -> None:
+        """What a reorg dropped is broadcast again."""
+        known = [one.txid for one in self.paper.paid if one.txid] + [back.txid for back in self.paper.back if back.txid]
+        lost = [txid for txid in known if self.paper.chain.depth(txid) is None]
+        if lost:
+            txid = self.dice.choice(lost)
+            self.paper.chain.waiting.add(txid)
+            SandboxTransaction.objects.filter(txid=txid).update(dropped=False, block_height=None)
+            self.look()
+
+    # --- refunds --------------------------------------------------------------------------------------------------
+    def terms(self, but: Back | None) -> tuple[Terms, Back | None]:
+        basis = self.dice.choice(["paid", "today", "fiat", "surplus", "surplus", "other", "other"])
+        token = self.dice.choice([USDT, USDT, ETH, BTC])
+        cut = self.dice.choice([0, 0, 25_000, 333_333, 500_000])
+        chosen = self.paper.paid if self.dice.random() < 0.6 else self.dice.sample(self.paper.paid, self.dice.randint(1, len(self.paper.paid)))
+        other = self.dice.randint(1, max(self.paper.left * 5 // 4, 2))
+        keys = frozenset(self.rows[one.order] for one in chosen)
+        terms = Terms(basis, assets.asset(token), keys, other_minor=other, deduction_e4=cut)
+        try:
+            return terms, self.paper.terms(basis, token, chosen, other=other, cut=cut, but=but)
+        except Refusal:
+            return terms, None
+
+    def ask(self) -> None:
+        if not self.paper.paid:
+            return
+        terms, expected = self.terms(None)
+        if not self.paper.left:
+            expected = None
+        form_key = f"{len(self.refunds)}-{self.story.now.isoformat()}"
+        try:
+            found = refunds.request(self.story.fresh(), terms, form_key=form_key, by=self.story.owner, now=self.story.now)
+        except (Refused, CannotRefund):
+            assert expected is None, f"refused {terms} that the paper allows"
+            self.happened["refused to ask"] += 1
+            return
+        assert expected is not None, f"allowed {terms} that the paper refuses"
+        self.refunds.append(found)
+        self.paper.back.append(expected)
+
+    def move(self) -> None:
+        moving = [at for at, back in enumerate(self.paper.back) if back.status in MOVING]
+        at = self.dice.choice(moving)
+        refund, back = Refund.objects.get(pk=self.refunds[at].pk), self.paper.back[at]
+        ways = {
+            "requested": [self._claim] * 6 + [self._change, self._cancel, self._expire],
+            "claimed": [self._approve] * 6 + [self._restart, self._change, self._cancel, self._reject],
+            "approved": [self._send] * 12 + [self._restart, self._change, self._cancel],
+            "sent": [self._deepen] * 4 + [self._lose] * 2 + [self._unsend, self._fail],
+            "expired": [self._renew],
+        }.get(back.status)
+        if ways:
+            way = self.dice.choice(ways)
+            self.happened[way.__name__] += 1
+            way(refund, back)
+
+    def _claim(self, refund: Refund, back: Back) -> None:
+        address = payers_address(refund.pk)
+        if self.dice.random() < 0.3:
+            claims.enter(refund, address=address, by=self.story.owner, now=self.story.now)
+        else:
+            self.story.claim(refund, address=address)
+        back.status = "claimed"
+
+    def _approve(self, refund: Refund, back: Back) -> None:
+        if self.paper.is_short(back):
+            with pytest.raises(Refused, match="does not count any more"):
+                self.story.approve(refund)
+            return
+        self.story.approve(refund)
+        back.status = "approved"
+        if back.units is None:
+            back.units = self.paper.tokens[back.token].units(back.amount)
+
+    def _send(self, refund: Refund, back: Back) -> None:
+        back.txid = self.story.send(refund)
+        self.paper.chain.waiting.add(back.txid)
+        back.status = "sent"
+        self.look()
+
+    def _deepen(self, _refund: Refund, _back: Back) -> None:
+        self.mine(3)
+        self.look()
+
+    def _lose(self, _refund: Refund, back: Back) -> None:
+        """Its block is replaced by one without it."""
+        if self.paper.chain.depth(back.txid) is not None:
+            self.mine(1)
+            self.look()
+            self.replace(self.paper.chain.depth(back.txid) or 1, back.txid)
+
+    def _unsend(self, refund: Refund, back: Back) -> None:
+        refunds.unsent(refund, by=self.story.owner, now=self.story.now)
+        back.status, back.txid = "approved", ""
+
+    def _fail(self, refund: Refund, back: Back) -> None:
+        if refund.place is not None:
+            with pytest.raises(Refused, match="The network shows this payment"):
+                refunds.fail(refund, why="Lost", by=self.story.owner, now=self.story.now)
+            return
+        refunds.fail(refund, why="Lost", by=self.story.owner, now=self.story.now)
+        back.status, back.has_note = "failed", False
+
+    def _restart(self, refund: Refund, back: Back) -> None:
+        refunds.restart(refund, by=None, now=self.story.now)
+        back.status = "requested"
+        if refund.basis == "fiat":
+            back.units = None
+
+    def _change(self, refund: Refund, back: Back) -> None:
+        terms, expected = self.terms(back)
+        try:
+            refunds.change(refund, terms, by=self.story.owner, version=refund.version, now=self.story.now)
+        except (Refused, CannotRefund):
+            assert expected is None
+            return
+        assert expected is not None
+        back.token, back.amount, back.units, back.takes = expected.token, expected.amount, expected.units, expected.takes
+        back.status = "claimed" if back.status == "approved" else back.status
+
+    def _cancel(self, refund: Refund, back: Back) -> None:
+        refunds.cancel(refund, why="", by=self.story.owner, now=self.story.now)
+        back.status = "cancelled"
+
+    def _reject(self, refund: Refund, back: Back) -> None:
+        refunds.reject(refund, why="No", by=self.story.second, now=self.story.now)
+        back.status = "rejected"
+
+    def _expire(self, refund: Refund, back: Back) -> None:
+        Refund.objects.filter(pk=refund.pk).update(claim_until=self.story.now)
+        assert refunds.expire_due(now=self.story.now) == 1
+        back.status = "expired"
+
+    def _renew(self, refund: Refund, back: Back) -> None:
+        fits = all(self.paper.left_of(one) >= back.takes[one.order] for one in self.paper.paid if one.order in back.takes)
+        if not fits:
+            with pytest.raises(Refused, match="has gone back otherwise since"):
+                refunds.renew(refund, by=self.story.owner, now=self.story.now)
+            return
+        refunds.renew(refund, by=self.story.owner, now=self.story.now)
+        back.status = "requested"
+
+    # --- both say the same ----------------------------------------------------------------------------------------
+    def compare(self, act: str) -> None:
+        invoice, paper = self.story.fresh(), self.paper
+        there = (invoice.status, invoice.credited_minor, invoice.pending_minor, invoice.due_minor, invoice.is_overpaid)
+        assert there == (paper.status, paper.credited, paper.pending, paper.due, paper.is_overpaid), act
+        back = (invoice.refunded_minor, invoice.returning_minor, invoice.shortfall_minor, invoice.left_minor)
+        assert back == (paper.refunded, paper.returning, paper.short, paper.left), act
+        assert invoice.left_minor == invoice.credited_minor - invoice.refunded_minor - invoice.returning_minor + invoice.shortfall_minor
+        rows = {row.pk: row for row in Refund.objects.filter(invoice=invoice)}
+        takes: dict[int, dict[Any, int]] = {pk: {} for pk in rows}
+        for share in RefundShare.objects.filter(refund__in=rows):
+            key = ("transfer", share.transfer_id) if share.transfer_id else ("payment", share.payment_id)
+            takes[share.refund_id][key] = share.minor
+        for refund, expected in zip(self.refunds, paper.back, strict=True):
+            row = rows[refund.pk]
+            assert (row.status, row.amount_minor, row.asset_id, row.amount_units) == (
+                expected.status,
+                expected.amount,
+                expected.token,
+                expected.units,
+            ), act
+            assert takes[row.pk] == {self.rows[order]: minor for order, minor in expected.takes.items()}, act
+        held = CreditNote.objects.filter(invoice=invoice, withdrawn_at=None)
+        assert sum(note.amount_minor for note in held) == paper.notes, act
+
+
+def test_random_histories_keep_the_books_of_the_second_calculator(merchant: Merchant, manager: Any) -> None:
+    happened: Counter[str] = Counter()
+    reached: Counter[str] = Counter()
+    for seed in range(HISTORIES):
+        with transaction.atomic():
+            history = History(merchant, seed)
+            try:
+                history.begin()
+                for _step in range(history.dice.randint(SHORTEST, LONGEST)):
+                    history.step()
+            except AssertionError as error:
+                raise AssertionError(f"history {seed}, {sum(history.happened.values())} steps in: {error}") from error
+            happened += history.happened
+            reached += Counter(Refund.objects.filter(invoice=history.story.invoice).values_list("status", flat=True))
+            reached["short"] += bool(history.paper.short)
+            reached["note"] += bool(history.paper.notes)
+            transaction.set_rollback(True)
+    missing = {*Refund.State.values, "short", "note"} - set(+reached)
+    assert not missing, f"no history came to {missing}: {reached}, {happened}"
