@@ -13,11 +13,13 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import F, Max, Q, QuerySet, Sum
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from invoicing import entry
-from invoicing.models import Invoice, Payer, Shelf, Status
+from invoicing.models import CreditNote, Invoice, Payer, Shelf, Status
 from invoicing.models.invoice import ISSUED
 from merchants import assets
 
@@ -152,7 +154,7 @@ class Source:
     kind: Kind
     sign: int
     at: str
-    minor: str
+    minor: str | Combinable
     where: Q
     how: str = ""
 
@@ -162,13 +164,18 @@ class Source:
         if self.kind in (Kind.PAYMENT, Kind.REFUND):
             more["frozen"] = F("terms__assets")
         found = mine(payer).filter(self.where, currency=currency).order_by()
-        return found.values("pk", "number", "title").annotate(at=F(self.at), minor=F(self.minor), **more)
+        return found.values("pk", "number", "title").annotate(
+            at=F(self.at), minor=F(self.minor) if isinstance(self.minor, str) else self.minor, **more
+        )
 
     def move(self, row: dict[str, Any]) -> Move:
         how = _how(self.kind, row)
         return Move(self.kind, row["at"], self.sign * row["minor"], row["pk"], row["number"], row["title"], how)
 
 
+# By credit notes that hold. They stand in the account themselves: voiding takes back the rest.
+CREDITED_BACK = CreditNote.objects.filter(invoice=OuterRef("pk"), withdrawn_at=None).order_by().values("invoice").annotate(sum=Sum("amount_minor"))
+STILL_BILLED = F("total_minor") - Coalesce(Subquery(CREDITED_BACK.values("sum")), 0)
 FINAL = Q(transfers__status="final", transfers__is_held=False, transfers__credit_minor__gt=0)
 SOURCES = (
     Source(Kind.INVOICE, 1, "issued_at", "total_minor", Q(issued_at__isnull=False)),
@@ -185,7 +192,7 @@ SOURCES = (
         "credit_notes__number",
     ),
     Source(Kind.REFUND, 1, "refunds__confirmed_at", "refunds__amount_minor", Q(refunds__status="confirmed"), "refunds__asset_id"),
-    Source(Kind.VOID, -1, "voided_at", "total_minor", Q(status=Status.VOID, voided_at__isnull=False)),
+    Source(Kind.VOID, -1, "voided_at", STILL_BILLED, Q(status=Status.VOID, voided_at__isnull=False)),
 )
 
 

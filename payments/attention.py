@@ -67,9 +67,9 @@ def void_with_money(merchant: Merchant, now: datetime) -> Iterable[Matter]:
 
 def to_approve(merchant: Merchant, now: datetime) -> Iterable[Matter]:
     """Refunds with an address, for those who may say yes to them."""
+    limit = approvals.Limit(merchant, now=now)
     for refund in _at(merchant, State.CLAIMED):
-        is_large = approvals.is_above_limit(merchant, refund.amount_minor, refund.invoice.currency, now=now)
-        but = frozenset(approvals.involved(refund)) if is_large else frozenset()
+        but = frozenset(approvals.involved(refund)) if limit.is_above(refund) else frozenset()
         yield _matter(refund, _("A refund to %(payer)s is to be approved"), _("%(money)s of %(name)s."), but=but, needs="money")
 
 

@@ -107,7 +107,10 @@ def given(refund: Refund, now: datetime) -> Claim | None:
 def checked(refund: Refund, text: str) -> str:
     """The address in its one spelling. CannotClaim, with a sentence, for what is none on this network, has a wrong checksum, is a
     token's contract or the chain's own, or the merchant's."""
-    asset = refund.asset
+    try:
+        asset = refund.asset
+    except assets.UnknownAsset:
+        raise CannotClaim(_("This refund cannot be sent as it is. Write to %(name)s.") % {"name": refund.invoice.merchant_name}) from None
     try:
         keys.refuse_private(text)
     except keys.PrivateKeyRefused:
@@ -169,7 +172,7 @@ def confirm(claim: Claim, *, now: datetime) -> Refund:
     """The payer has opened the second mail and says that the address is right: it is fixed. Again is nothing new. CannotClaim when
     another one was given since, or it is too late."""
     refund = claim.refund
-    if claim.confirmed_at is not None and refund.address == claim.address:
+    if claim.confirmed_at is not None and refund.address == claim.address and claim.for_nonce == refund.nonce:
         return refund
     if not stands(claim, now):
         raise CannotClaim(_("This link does not hold any more. Open the link of the latest mail."))

@@ -42,7 +42,7 @@ class Outgoing:
     network: Network
     refunds: list[Refund]
     shown: dict[str, list[Sighting]]  # by address
-    taken: dict[Key, int]  # which refund has which output
+    taken: dict[Key, dict[int, int]]  # which refund of which merchant has which output
     now: datetime
     paid: dict[int, Sighting] = field(default_factory=dict)  # by refund
     needed: dict[int, int] = field(default_factory=dict)  # confirmations, by refund
@@ -61,11 +61,20 @@ class Outgoing:
 
     def take(self, refund: Refund, sighting: Sighting) -> None:
         self.paid[refund.pk] = sighting
-        self.taken[sighting.key] = refund.pk
+        self.taken.setdefault(sighting.key, {})[refund.merchant_id] = refund.pk
         self.needed[refund.pk] = refund.confirmations_needed or refunds.needed(refund, refund.invoice, now=self.now)
 
     def is_free(self, sighting: Sighting, refund: Refund) -> bool:
-        return self.taken.get(sighting.key, refund.pk) == refund.pk
+        """Whether no other refund of its merchant has this output."""
+        return self.taken.get(sighting.key, {}).get(refund.merchant_id, refund.pk) == refund.pk
+
+    def is_contested(self, sighting: Sighting, refund: Refund) -> bool:
+        """Whether it may be another merchant's payment: one has this output, or owes the same address the same sum. The chain does
+        not say who paid, so none of them is found by itself."""
+        if any(merchant != refund.merchant_id for merchant in self.taken.get(sighting.key, {})):
+            return True
+        same = (refund.address, refund.asset_id, refund.amount_units)
+        return any(one.merchant_id != refund.merchant_id and (one.address, one.asset_id, one.amount_units) == same for one in self.refunds)
 
 
 def finds_by_itself(asset: Asset) -> bool:
@@ -110,10 +119,13 @@ def _in_order(sighting: Sighting) -> tuple[bool, int, str, int]:
     return sighting.block is None, sighting.block.height if sighting.block else 0, *sighting.key
 
 
-def _taken(of: list[Refund], shown: Mapping[str, list[Sighting]]) -> dict[Key, int]:
+def _taken(of: list[Refund], shown: Mapping[str, list[Sighting]]) -> dict[Key, dict[int, int]]:
     txids = {one.txid for rows in shown.values() for one in rows} | {refund.txid for refund in of if refund.txid}
     rows = Refund.objects.filter(txid__in=txids, place__isnull=False) if txids else Refund.objects.none()
-    return {(txid, place or 0): pk for txid, place, pk in rows.values_list("txid", "place", "pk")}
+    taken: dict[Key, dict[int, int]] = defaultdict(dict)
+    for txid, place, merchant, pk in rows.values_list("txid", "place", "merchant", "pk"):
+        taken[txid, place or 0][merchant] = pk
+    return taken
 
 
 def _own(refund: Refund, rows: list[Sighting], reach: Reach, found: Outgoing) -> Sighting | None:
@@ -139,6 +151,8 @@ def _exact(refund: Refund, found: Outgoing) -> Sighting | None:
 
 def _is_meant(one: Sighting, refund: Refund, found: Outgoing) -> bool:
     if (one.asset_id, one.units) != (refund.asset_id, refund.amount_units) or one.txid in refund.refused_txids or not found.is_free(one, refund):
+        return False
+    if found.is_contested(one, refund):
         return False
     approved = refund.approved_at
     return approved is not None and not was_before(one.block, since=approved, from_height=refund.approved_height, rail=found.network.rail)

@@ -109,13 +109,10 @@ def context(refund: Refund, user: User | None, *, now: datetime) -> dict[str, An
     """All of the refund's page; `user` is the member where their role deals with money."""
     invoice, asset = refund.invoice, asset_of(refund)
     zone = refund.merchant.time_zone
-    next_act, beside, more = ACTS.get(refund.status, (None, (), ()))
-    objection = approvals.objection(refund, user, now=now) if user and refund.status == State.CLAIMED else ""
+    limit = approvals.Limit(refund.merchant, now=now)
+    objection = limit.objection(refund, user) if user and refund.status == State.CLAIMED else ""
     is_short = refund.status in LIVE and shares.is_short(refund, invoice)
-    if refund.place is not None:
-        more = tuple(act for act in more if act is not FAILED)  # the network shows it: it cannot be given up
-    if objection or (is_short and next_act is APPROVE):
-        next_act = None
+    next_act, beside, more = _acts(refund, is_stopped=bool(objection), is_short=is_short)
     events, deliveries = _told(refund, invoice)
     return {
         "nav": "refunds",
@@ -139,7 +136,7 @@ def context(refund: Refund, user: User | None, *, now: datetime) -> dict[str, An
         "given": _given(refund, now),
         "paid": _paid(refund),
         "coin": _coin(refund),
-        "limit": _limit(refund, now),
+        "limit": _limit(refund, limit),
         "can_again": user is not None and refund.status not in LIVE and not refunds.objection(invoice),
         # What the team was told stands in the list of messages alone.
         "timeline": timeline.entries(
@@ -151,6 +148,16 @@ def context(refund: Refund, user: User | None, *, now: datetime) -> dict[str, An
         ),
         "messages_sent": ledger.messages(deliveries, zone=zone),
     }
+
+
+def _acts(refund: Refund, *, is_stopped: bool, is_short: bool) -> tuple[Act | None, tuple[Act, ...], tuple[Act, ...]]:
+    """What goes with it now, see ACTS. What a payment taken back stands behind is neither approved nor paid: it may be cancelled."""
+    next_act, beside, more = ACTS.get(refund.status, (None, (), ()))
+    if refund.place is not None:
+        more = tuple(act for act in more if act not in (FAILED, UNSENT))  # the network shows it: it is this one, and cannot be given up
+    if is_short and next_act is PAY:
+        return None, (CANCEL,), tuple(act for act in more if act is not CANCEL)
+    return None if is_stopped or is_short else next_act, beside, more
 
 
 def _told(refund: Refund, invoice: Invoice) -> tuple[list[Event], list[Any]]:
@@ -195,9 +202,7 @@ def _coin(refund: Refund) -> Asset | None:
     return next((asset for asset in assets.catalogue().assets.values() if asset.is_native and asset.network.id == refund.network), None)
 
 
-def _limit(refund: Refund, now: datetime) -> str:
+def _limit(refund: Refund, limit: approvals.Limit) -> str:
     """The limit above which it is, while that matters."""
-    if refund.status not in (State.REQUESTED, State.CLAIMED):
-        return ""
-    above = approvals.is_above_limit(refund.merchant, refund.amount_minor, refund.invoice.currency, now=now)
-    return approvals.limit_words(refund.merchant) if above else ""
+    matters = refund.status in (State.REQUESTED, State.CLAIMED)
+    return approvals.limit_words(refund.merchant) if matters and limit.is_above(refund) else ""

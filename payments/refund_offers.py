@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
-from invoicing.models import Status
+from invoicing.models import Invoice, Status
 from invoicing.money import format_minor
 from invoicing.pdf.paper import rate_words
 from merchants import assets
@@ -152,15 +153,26 @@ def outcome(form: RefundForm, found: Iterable[Offer], *, now: datetime, but: Ref
     before = but.amount_minor if but is not None and but.status in LIVE else 0
     paid_on = {source.asset_id.partition("/")[0] for source in form.chosen if source.asset_id}
     network = offer.asset.network
-    is_above = approvals.is_above_limit(invoice.merchant, reckoned.amount_minor, invoice.currency, now=now)
     return Outcome(
         offer,
         reckoned.basis_minor - reckoned.amount_minor,
         max(invoice.left_minor + before - reckoned.amount_minor, 0),
         _rate(reckoned, offer.asset, invoice.currency),
         network.name if paid_on and network.id not in paid_on else "",
-        approvals.limit_words(invoice.merchant) if is_above else "",
+        approvals.limit_words(invoice.merchant) if _is_above_limit(invoice, offer, before, now=now) else "",
     )
+
+
+def _is_above_limit(invoice: Invoice, offer: Offer, before: int, *, now: datetime) -> bool:
+    """As approvals.Limit will say of it once it is asked for: with all else that goes back on the invoice, of which `before` is what
+    it takes the place of."""
+    if offer.found is None or offer.asset is None:
+        return False
+    found = offer.found
+    without = copy(invoice)
+    without.returning_minor -= before
+    planned = Refund(invoice=without, status=Refund.State.EXPIRED, asset_id=offer.asset.id, amount_minor=found.amount_minor, amount_units=found.units)
+    return approvals.Limit(invoice.merchant, now=now).is_above(planned)
 
 
 def _rate(reckoned: Reckoned, asset: Asset, currency: str) -> str:

@@ -6,7 +6,7 @@ Read here, changed nowhere in this module.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -18,7 +18,7 @@ from invoicing import money
 from invoicing.models import CreditNote
 from invoicing.pdf.paper import rate_words
 from invoicing.snapshot import Document, document
-from payments import claims
+from payments import claims, shares
 from payments.asking import Slip
 from payments.models import Claim, Refund
 from payments.rails import sandbox
@@ -33,6 +33,7 @@ class Stage(StrEnum):
     LAPSED = "lapsed"  # the link was not used in time
     CLAIMED = "claimed"
     APPROVED = "approved"
+    SHORT = "short"  # approved, and a payment behind it was taken back: not to be paid now. Who pays it is told, its payer not
     SENT = "sent"
     CONFIRMED = "confirmed"
     ENDED = "ended"  # cancelled, rejected, failed
@@ -45,6 +46,7 @@ SENTENCES = {
     Stage.LAPSED: _("The link has ended."),
     Stage.CLAIMED: _("The address is confirmed. The refund is to be approved."),
     Stage.APPROVED: _("The refund is approved and is to be paid."),
+    Stage.SHORT: _("Do not pay this now: a payment behind it does not count any more."),
     Stage.SENT: _("The refund has been sent. The network is confirming it."),
     Stage.CONFIRMED: _("Refunded."),
     Stage.ENDED: _("This refund has ended."),
@@ -58,6 +60,7 @@ class Returning(Slip):
     document: Document
     now: datetime
     given: Claim | None  # an address that waits to be confirmed
+    is_short: bool = False  # see `paying`
 
     @property
     def asset_id(self) -> str:
@@ -91,6 +94,8 @@ class Returning(Slip):
                 return Stage.LAPSED
             case State.CANCELLED | State.REJECTED | State.FAILED:
                 return Stage.ENDED
+            case State.APPROVED if self.is_short:
+                return Stage.SHORT
         return Stage(self.refund.status)
 
     @property
@@ -168,3 +173,10 @@ class Returning(Slip):
 def returning(refund: Refund, *, now: datetime) -> Returning:
     shown = document(refund.invoice)
     return Returning(refund, asset_of(shown, refund.asset_id), shown, now, claims.given(refund, now))
+
+
+def paying(refund: Refund, *, now: datetime) -> Returning:
+    """The same for who pays it, who must not while a payment behind it counts for less than goes back on it."""
+    invoice = refund.invoice
+    is_short = bool(refund.status == State.APPROVED and invoice.shortfall_minor and shares.is_short(refund, invoice))
+    return replace(returning(refund, now=now), is_short=is_short)

@@ -1,8 +1,8 @@
 """What a refund takes from which payment, and what that is in the asset it goes out in.
 
 One ledger, in the invoice's currency: a refund names the payments it goes back on and consumes their *credited* value, the
-latest payment first. Never more than is left of it. What goes out is rounded down: to the smallest unit where it is what was
-paid, to the payable unit where a rate decides.
+latest payment first. Never more than is left of it. What goes out is rounded down to the payable unit, unless it is just what
+was paid.
 """
 
 from __future__ import annotations
@@ -88,9 +88,12 @@ def spread(minor: int, sources: Iterable[Source]) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def pro_rata(parts: Iterable[Part]) -> int:
-    """What these parts were paid with, in the asset they share; floored for each."""
-    return sum(part.source.units * part.minor // part.source.credit_minor for part in parts)
+def pro_rata(parts: Sequence[Part], asset: Asset) -> int:
+    """What these parts were paid with, in `asset`, which they share: to the last unit for whole payments, else floored for each, and
+    together down to the payable unit."""
+    units = sum(part.source.units * part.minor // part.source.credit_minor for part in parts)
+    is_whole = all(part.minor == part.source.credit_minor for part in parts)
+    return units if is_whole else units - units % asset.payable_unit
 
 
 def at_rate(minor: int, rate: Decimal, asset: Asset, *, currency: str) -> int:
@@ -126,8 +129,8 @@ def reckon(
     if basis == Basis.PAID or (basis == Basis.SURPLUS and _is_all(asset, parts)):
         if not _is_all(asset, parts):
             raise CannotRefund(_("Not all of this was paid in %(asset)s. Choose payments in one token, or another basis.") % {"asset": asset.label})
-        units = pro_rata(parts)
-        return Reckoned(whole, amount, parts, _some(units, asset), units, _as_paid(amount, units, asset, currency, parts))
+        units = _some(pro_rata(parts, asset), asset)
+        return Reckoned(whole, amount, parts, units, units, _as_paid(amount, units, asset, currency, parts))
     if rate is None:
         if basis != Basis.FIAT:
             raise CannotRefund(_("There is no price for %(asset)s now. Try again in some minutes, or choose another token.") % {"asset": asset.label})
@@ -137,7 +140,7 @@ def reckon(
 
 
 def _some(units: int, asset: Asset) -> int:
-    if units <= 0:
+    if units < max(asset.minimum_units, 1):
         raise CannotRefund(_("That is less than can be sent in %(asset)s.") % {"asset": asset.label})
     return units
 

@@ -160,7 +160,8 @@ def _refund_limit(told: dict[str, Any]) -> str:
     if minor is None:
         return _("%(who)s changed who approves refunds. From now on: none needs a second person.") % {"who": told["who"]}
     limit = f"{format_minor(minor, currency)} {currency}"
-    return _("%(who)s changed who approves refunds. From now on: above %(limit)s it takes a second person.") % {"who": told["who"], "limit": limit}
+    words = _("%(who)s changed who approves refunds. From now on: above %(limit)s, all refunds of one invoice together, it takes a second person.")
+    return words % {"who": told["who"], "limit": limit}
 
 
 def _role(role: str) -> str:

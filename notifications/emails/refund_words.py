@@ -38,17 +38,17 @@ TOLD: dict[str, Words] = {
     "refund.claimed": Words(
         _l("Your refund of %(money)s has its address: %(number)s"),
         _l("Your refund of %(money)s goes to the address below, as soon as %(business)s has approved it."),
-        _l("Not your address? Until it is sent, you can start again on its page."),
+        _l("Not your address? Until it is approved, you can start again on its page."),
     ),
     "refund.claimed member": Words(
         _l("Your refund of %(money)s has its address: %(number)s"),
         _l("%(business)s has entered the address below for your refund of %(money)s."),
-        _l("Did you not give it? Start again on its page, or answer this email now."),
+        _l("Did you not give it? Start again on its page until it is approved, or answer this email now."),
     ),
     "refund.approved": Words(
         _l("Your refund of %(money)s is approved: %(number)s"),
         _l("%(business)s has approved your refund of %(money)s, and sends it to the address below."),
-        _l("You need do nothing. Until it is sent, you can still give another address on its page."),
+        _l("You need do nothing. If it is not your address, answer this email at once."),
     ),
     "refund.rejected": Words(
         _l("Your refund of %(money)s was not approved: %(number)s"),

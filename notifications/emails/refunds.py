@@ -180,8 +180,10 @@ def _beside(matter: RefundMatter) -> str:
     refund = matter.refund
     to_payer = TEMPLATES[matter.delivery.template] == "payer"
     if refund.status == State.CLAIMED and not to_payer and _needs_two(matter):
-        limit = {"limit": approvals.limit_words(refund.merchant)}
-        return _("Above %(limit)s that takes a second person, who neither asked for it nor entered its address.") % limit
+        words = _(
+            "Above %(limit)s, all refunds of one invoice together, that takes a second person, who neither asked for it nor entered its address."
+        )
+        return words % {"limit": approvals.limit_words(refund.merchant)}
     if refund.credit_note is None:
         return ""
     note = {"note": refund.credit_note.number}
@@ -193,7 +195,7 @@ def _beside(matter: RefundMatter) -> str:
 
 
 def _needs_two(matter: RefundMatter) -> bool:
-    return approvals.is_above_limit(matter.refund.merchant, matter.refund.amount_minor, matter.invoice.currency, now=matter.now)
+    return approvals.Limit(matter.refund.merchant, now=matter.now).is_above(matter.refund)
 
 
 def _rows(matter: RefundMatter) -> list[dict[str, str]]:

@@ -70,6 +70,7 @@ class Refund(models.Model):
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
     changed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")  # its amount, last
+    authors = models.JSONField(default=list, blank=True)  # everybody who decided on its amount, by the user's id
     version = models.PositiveIntegerField(default=1)  # counted up by every move: who approves has seen this one
 
     # The claim: the link in its mail opens for `nonce` alone, so a new one ends the one before.
@@ -107,8 +108,8 @@ class Refund(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["invoice", "form_key"], name="refund_once"),
-            # An id is a chain's own: a network's place in a transaction pays one refund. The network is part of the asset.
-            models.UniqueConstraint(fields=["txid", "place"], name="refund_paid_once", condition=Q(place__isnull=False)),
+            # A place in a transaction pays one refund of its merchant. Another merchant's word is no reason to take it away.
+            models.UniqueConstraint(fields=["merchant", "txid", "place"], name="refund_paid_once", condition=Q(place__isnull=False)),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_of_money"),
             models.CheckConstraint(condition=Q(deduction_e4__lt=10**6), name="refund_deducts_not_all"),
             models.CheckConstraint(

@@ -88,16 +88,20 @@ def claim(request: HttpRequest, refund: Refund, token: str) -> HttpResponse:
 @for_payers
 @by_token
 def again(request: HttpRequest, refund: Refund, token: str) -> HttpResponse:
-    """Another address, or another link when the one before has ended: a new one is mailed, and this one opens nothing more."""
+    """Another address until it is approved, or another link when the one before has ended: a new one is mailed, and this one opens
+    nothing more."""
     now = clock.now()
     try:
-        if refund.status in (Refund.State.CLAIMED, Refund.State.APPROVED):
+        if refund.status == Refund.State.CLAIMED:
             refunds.restart(refund, by=None, now=now)
             did = RESTARTED
         elif returning(refund, now=now).stage is Stage.LAPSED:
             refunds.renew(refund, by=None, now=now)
             did = RENEWED
         else:
+            if refund.status == Refund.State.APPROVED:
+                words = _("%(name)s has approved your refund and may be sending it now. If the address is wrong, write to them at once.")
+                messages.error(request, words % {"name": document(refund.invoice).sender.name})
             return redirect("refund_claim", token)
     except refunds.Refused:
         messages.error(request, _("That cannot be done any more. Look at where your refund stands, or write to us."))

@@ -180,7 +180,7 @@ def address(request: MerchantRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("Noted. %(payer)s is told where it goes.") % {"payer": refund.invoice.payer_name})
             return page_of(request, refund)
-    above = approvals.is_above_limit(refund.merchant, refund.amount_minor, refund.invoice.currency, now=now)
+    above = approvals.Limit(refund.merchant, now=now).is_above(refund)
     return _page(request, refund, "payments/refund_address.html", form, limit=approvals.limit_words(refund.merchant) if above else "")
 
 

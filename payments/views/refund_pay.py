@@ -17,14 +17,22 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from merchants import clock
 from merchants.access import MerchantRequest, needs
-from payments import refunds, txids
+from payments import refund_desk, refunds, txids
 from payments.models import Refund
 from payments.rails import sandbox
-from payments.returning import Returning, Stage, returning
+from payments.returning import Returning, Stage, paying
 
 READ_OR_POST = ["GET", "HEAD", "POST"]
 # What the sandbox can be made to do at each stage that this page shows.
-ACTS = {Stage.APPROVED: ("exact", "part"), Stage.SENT: ("reorg", "drop"), Stage.CONFIRMED: ("reorg", "drop")}
+ACTS: dict[Stage, tuple[str, ...]] = {
+    Stage.APPROVED: ("exact", "part"),
+    Stage.SHORT: (),
+    Stage.SENT: ("reorg", "drop"),
+    Stage.CONFIRMED: ("reorg", "drop"),
+}
+TXID_SHOWN = 120
+HEARD = 204  # to a wallet in the browser: its transaction is written down
+REFUSED = 409  # to it: with a sentence why not, to be shown
 
 
 def _own(request: MerchantRequest, pk: int) -> Refund:
@@ -33,7 +41,7 @@ def _own(request: MerchantRequest, pk: int) -> Refund:
 
 
 def _context(refund: Refund) -> dict[str, Any]:
-    shown = returning(refund, now=clock.now())
+    shown = paying(refund, now=clock.now())
     acts = ACTS.get(shown.stage, ()) if shown.is_in_sandbox else ()
     return {
         "nav": "refunds",
@@ -66,20 +74,32 @@ def pay(request: MerchantRequest, pk: int) -> HttpResponse:
 
 
 def _named(request: MerchantRequest, refund: Refund) -> HttpResponse:
-    """A member, or the wallet in their browser, says by which transaction it was paid."""
+    """A member, or the wallet in their browser, says by which transaction it was paid. Who said so before is right again."""
     typed = request.POST.get("txid", "").strip()
-    way = Refund.Way.WALLET if request.POST.get("way") == "wallet" else Refund.Way.PASTED
+    is_wallet = request.POST.get("way") == "wallet"
+    if refund_desk.asset_of(refund) is None:
+        words = _("What it goes out in is not served here any more, so its network cannot be asked about a transaction.")
+        return _refused(request, refund, typed, words, is_wallet=is_wallet)
     txid = txids.spelt(refund.network, typed)
     if not txid:
         words = _("This is no transaction id. It stands in your wallet, at the payment’s details: copy all of it.")
         return _kept(render(request, "payments/refund_pay.html", _context(refund) | {"sent_txid": typed, "sent_error": words}, status=422))
     try:
-        refunds.sent(refund, txid=txid, way=way, by=request.user, now=clock.now())
+        refunds.sent(refund, txid=txid, way=Refund.Way.WALLET if is_wallet else Refund.Way.PASTED, by=request.user, now=clock.now())
     except refunds.Refused as reason:
-        kept = _("The transaction %(txid)s is not noted on it. Write it down.") % {"txid": txid}
-        messages.error(request, f"{reason} {kept}")
-        return redirect("refund", request.merchant.slug, refund.pk)
-    return redirect("refund_pay", request.merchant.slug, refund.pk)
+        refund.refresh_from_db(fields=["status", "txid"])
+        if refund.txid != txid:
+            return _refused(request, refund, txid, str(reason), is_wallet=is_wallet)
+    return HttpResponse(status=HEARD) if is_wallet else redirect("refund_pay", request.merchant.slug, refund.pk)
+
+
+def _refused(request: MerchantRequest, refund: Refund, txid: str, words: str, *, is_wallet: bool) -> HttpResponse:
+    """The transaction is not written down. Whoever sent it has its id from us at least, also after a reload."""
+    kept = _("The transaction %(txid)s is not noted on it. Write it down.") % {"txid": txid[:TXID_SHOWN]}
+    messages.error(request, f"{words} {kept}" if txid else words)
+    if is_wallet:
+        return HttpResponse(words, status=REFUSED, content_type="text/plain; charset=utf-8")
+    return redirect("refund", request.merchant.slug, refund.pk)
 
 
 @needs("money")

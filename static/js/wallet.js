@@ -1,12 +1,13 @@
 // [data-wallet]: pay a quote or a refund with a wallet in this browser (EIP-1193, found by EIP-6963 or as window.ethereum). The
 // server wrote what to ask for into data-call; here it is asked for once, and every refusal is said beside the button. data-key
-// names what is paid, data-tell is told its transaction, data-until (if it ends) is until when, data-tell-bare says that the word
-// alone is worth telling. The part comes and goes with the swaps of #status: what is known of a key is kept here, and drawn after each.
+// names what is paid, data-tell is told its transaction, data-heard is the answer that says that it is written down (a status,
+// or "redirect"), data-until (if it ends) is until when, data-tell-bare says that the word alone is worth telling. The part comes and goes with the swaps of #status: what is known of a key is kept here, and drawn after each.
 const announced = new Map(); // EIP-6963: uuid → {info, provider}
 const payments = new Map(); // key → {busy, said, txid, isChoosing}
 const offsets = new WeakMap(); // part → how far the server's clock is ahead of this one
 const MEMORY = "sent-by-wallet:";
 const TELL_AGAIN = [0, 2000, 6000, 15000, 40000];
+const REFUSED = 409; // HTTP: it is not written down, with a sentence
 const REJECTED = 4001; // EIP-1193
 const UNKNOWN_CHAIN = 4902; // EIP-3326
 const STILL_ASKING = -32002; // EIP-1474
@@ -123,9 +124,8 @@ function reason(error, step) {
 }
 
 async function pay(shown, provider) {
-  const { key, call: written, tell: url } = shown.dataset;
-  const words = { ...shown.dataset };
-  const token = csrf();
+  const { key, call: written, saySent } = shown.dataset;
+  const where = told(shown);
   const state = known(key);
   if (state.busy || state.txid) return;
   Object.assign(state, { busy: true, said: "", isChoosing: false });
@@ -147,27 +147,50 @@ async function pay(shown, provider) {
   state.busy = false;
   draw();
   if (!state.txid) return;
-  say(words.saySent);
-  await tell(key, state.txid, url, token, "tellBare" in words);
+  say(saySent);
+  await tell(key, state.txid, where);
 }
 
-// The server is told until it has heard; only then may a reload forget. `canBeBare`: that it was paid is worth telling alone.
-async function tell(key, txid, url, token, canBeBare) {
-  let told = txid;
+// Where the transaction of this part is told, and how: read before the part is swapped away. `canBeBare`: that it was paid is
+// worth telling alone.
+function told(shown) {
+  return { url: shown.dataset.tell, heard: shown.dataset.heard, token: csrf(), canBeBare: "tellBare" in shown.dataset };
+}
+
+// A redirect that leads nobody knows where is proof only to a part that says so: the page for signing in is one, too.
+const isHeard = (answer, heard) => (heard === "redirect" ? answer.type === "opaqueredirect" : answer.status === Number(heard));
+
+// The server is told until it has heard; only then may a reload forget.
+async function tell(key, txid, { url, heard, token, canBeBare }) {
+  let word = txid;
   for (const wait of TELL_AGAIN) {
     await pause(wait);
     try {
-      const body = new URLSearchParams({ csrfmiddlewaretoken: token, txid: told, way: "wallet" });
+      const body = new URLSearchParams({ csrfmiddlewaretoken: csrf() || token, txid: word, way: "wallet" });
       const answer = await fetch(url, { method: "POST", body, redirect: "manual", keepalive: true, credentials: "same-origin" });
-      if (answer.type === "opaqueredirect") {
+      if (isHeard(answer, heard)) {
         remember(key, "");
         look();
         return;
       }
+      if (answer.status === REFUSED) {
+        refused(txid, await answer.text());
+        look();
+        return;
+      }
       if (answer.status === 422 && !canBeBare) return; // a hash of a kind we do not know: what was sent shows by itself
-      if (answer.status === 422) told = ""; // say without it that it was paid
+      if (answer.status === 422) word = ""; // say without it that it was paid
     } catch { /* away: again in a moment */ }
   }
+}
+
+// It was sent, and is not written down: [data-wallet-refused], outside of what is swapped, says so with the transaction.
+function refused(txid, why) {
+  const shown = document.querySelector("[data-wallet-refused]");
+  if (!shown) return;
+  shown.querySelector("[data-wallet-why]").textContent = why;
+  shown.querySelector("[data-wallet-lost]").textContent = txid;
+  shown.hidden = false;
 }
 
 function say(text) {
@@ -230,7 +253,7 @@ function draw() {
 function resume() {
   const shown = part();
   const txid = shown && remembered(shown.dataset.key);
-  if (txid) tell(shown.dataset.key, txid, shown.dataset.tell, csrf(), "tellBare" in shown.dataset);
+  if (txid) tell(shown.dataset.key, txid, told(shown));
 }
 
 document.addEventListener("click", (event) => {
