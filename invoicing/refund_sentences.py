@@ -44,6 +44,12 @@ def _ended(event: Event, words: str) -> str:
     return f"{said}: {names['why']}" if names["why"] else said
 
 
+def _changed(event: Event, _zone: str) -> str:
+    if event.facts.get("only_words"):
+        return _("%(who)s changed the words of refund %(reference)s") % _names(event)
+    return _("%(who)s changed refund %(reference)s to %(money)s") % _names(event)
+
+
 def _claimed(event: Event, _zone: str) -> str:
     if event.facts.get("refund", {}).get("address_by") == "member":
         return _("%(who)s entered the address of refund %(reference)s") % _names(event)
@@ -59,7 +65,7 @@ def _confirmed(event: Event, _zone: str) -> str:
 # kind → icon, tone, sentence
 SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
     "refund.requested": ("undo-2", "grey", lambda event, _zone: _("%(who)s asked for refund %(reference)s of %(money)s") % _names(event)),
-    "refund.changed": ("pencil-line", "grey", lambda event, _zone: _("%(who)s changed refund %(reference)s to %(money)s") % _names(event)),
+    "refund.changed": ("pencil-line", "grey", _changed),
     "refund.renewed": (
         "link",
         "grey",

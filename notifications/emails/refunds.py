@@ -124,6 +124,8 @@ KINDS: dict[str, Callable[[RefundMatter], dict[str, Any]]] = {
 
 # --- whether it still holds -------------------------------------------------------------------------------------
 def _must_be_the_latest(matter: RefundMatter) -> None:
+    if _is_of_words(matter.event):
+        raise Withheld(_("Only its words were changed; they stand on its page."))
     if _is_overtaken(matter):
         raise Withheld(_("The refund had moved on before this could be sent; a newer message says how it stands."))
 
@@ -133,7 +135,12 @@ def _is_overtaken(matter: RefundMatter, *kinds: str) -> bool:
     it stands."""
     later = Event.objects.filter(merchant=matter.event.merchant_id, subject_kind="invoice", subject_id=matter.invoice.pk, pk__gt=matter.event.pk)
     later = later.filter(kind__in=kinds) if kinds else later.filter(kind__startswith="refund.").exclude(kind=MOVED_ON)
-    return any(event.facts["refund"]["id"] == matter.refund.pk for event in later)
+    return any(event.facts["refund"]["id"] == matter.refund.pk and not _is_of_words(event) for event in later)
+
+
+def _is_of_words(event: Event) -> bool:
+    """Whether it changed what is said of the refund, and nothing of how that stands: its link and its approval hold."""
+    return bool(event.facts.get("only_words"))
 
 
 # --- their parts ------------------------------------------------------------------------------------------------

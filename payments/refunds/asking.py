@@ -130,7 +130,7 @@ def change(refund: Refund, terms: Terms, *, by: User, version: int, now: datetim
         found = reckon(invoice, terms, now=now, but=held)
         if _is_reworded(held, terms, found):
             door.write(held, {"reason": terms.reason.strip()[:300], "note": terms.note.strip()[:1000], "version": held.version + 1})
-            door.tell("refund.changed", held, invoice, now=now, by=by)
+            door.tell("refund.changed", held, invoice, now=now, by=by, extra={"only_words": True})
             return held
         moves_network = terms.asset.network.id != held.network
         shares.keep(held, found.parts)

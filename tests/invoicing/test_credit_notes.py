@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -79,6 +80,51 @@ def test_all_of_it_splits_into_exactly_what_was_billed() -> None:
     assert rows(credit_notes.split(25_300, invoice)) == [("VAT", 230_000, 10_000, 2_300), ("VAT", 60_000, 5_000, 300), ("", 0, 7_700, 0)]
 
 
+def held(invoice: Invoice, amounts: list[int]) -> list[CreditNote]:
+    """Notes over `amounts`, one after the other, each knowing of those before; not stored."""
+    found: list[CreditNote] = []
+    for amount in amounts:
+        found.append(CreditNote(amount_minor=amount, taxes=credit_notes.split(amount, invoice, earlier=found)))
+    return found
+
+
+def test_notes_over_the_whole_invoice_take_back_its_very_tax() -> None:
+    """18.70 of 100.00: a third of it for itself would be 6.23, three times, and a cent would stay behind."""
+    notes = held(billed(10_000, ("VAT", 230_000, 8_130, 1_870)), [3_333, 3_333, 3_334])
+    assert [rows(note.taxes) for note in notes] == [
+        [("VAT", 230_000, 2_710, 623)],
+        [("VAT", 230_000, 2_709, 624)],  # 66.66 together bear 12.4654…
+        [("VAT", 230_000, 2_711, 623)],
+    ]
+
+
+def test_a_note_that_was_withdrawn_leaves_its_tax_to_the_next() -> None:
+    invoice = billed(10_000, ("VAT", 230_000, 8_130, 1_870))
+    first, second, third = held(invoice, [3_333, 3_333, 3_334])
+    instead = credit_notes.split(3_333, invoice, earlier=[first, third])
+    assert sum(row["tax_minor"] for row in (*first.taxes, *third.taxes, *instead)) == 1_870
+    assert rows(second.taxes) == rows(instead)
+
+
+@given(taxes, st.integers(0, 10**7), st.data())
+def test_however_it_goes_back_all_notes_together_take_back_what_was_billed(groups: list[tuple[int, int]], untaxed: int, data: st.DataObject) -> None:
+    lines = [(f"T{at}", rate, base, round(Fraction(base * rate, 10**6))) for at, (rate, base) in enumerate(groups)]
+    total = untaxed + sum(base + tax for _name, _rate, base, tax in lines)
+    cuts = sorted(data.draw(st.sets(st.integers(1, max(total - 1, 1)), max_size=6)))
+    bounds = [0, *(cut for cut in cuts if cut < total), total]
+    if not total:
+        return
+    invoice = billed(total, *lines)
+    amounts = [upper - lower for lower, upper in pairwise(bounds)]
+    notes = held(invoice, amounts)
+    for note, amount in zip(notes, amounts, strict=True):
+        assert sum(row["net_minor"] + row["tax_minor"] for row in note.taxes) == amount
+        assert all(row["net_minor"] >= 0 and row["tax_minor"] >= 0 for row in note.taxes)
+    by_group = zip(*(note.taxes for note in notes), strict=True)
+    together = [(sum(row["net_minor"] for row in group), sum(row["tax_minor"] for row in group)) for group in by_group]
+    assert together == [*((base, tax) for _name, _rate, base, tax in lines), *([(untaxed, 0)] if untaxed else [])]
+
+
 # --- the series ---------------------------------------------------------------------------------------------------
 def issue(invoice: Invoice, minor: int = 1_000) -> CreditNote:
     with transaction.atomic():
@@ -128,6 +174,16 @@ def test_a_note_is_frozen_as_it_is_issued(merchant: Merchant) -> None:
     note = CreditNote.objects.get(pk=issue(invoice, 6_650).pk)
     assert (note.merchant, note.invoice, note.amount_minor, note.reason, note.issued_at) == (merchant, invoice, 6_650, "Late", NOW)
     assert rows(note.taxes) == [("VAT", 230_000, 5_000, 1_150), ("", 0, 500, 0)]
+
+
+@pytest.mark.django_db
+def test_a_note_knows_of_those_that_hold_and_of_no_other(merchant: Merchant) -> None:
+    invoice = publish(make_draft(merchant, lines=[("Work", "1", "81.30", "23")]))
+    assert (invoice.total_minor, invoice.tax_minor) == (10_000, 1_870)
+    first, gone = issue(invoice, 3_333), issue(invoice, 3_333)
+    credit_notes.withdraw(gone, now=NOW)
+    notes = [first, issue(invoice, 3_333), issue(invoice, 3_334)]
+    assert [note.taxes[0]["tax_minor"] for note in notes] == [623, 624, 623]
 
 
 @pytest.mark.django_db

@@ -79,6 +79,10 @@ def test_what_happens_to_a_refund_is_a_sentence(kind: str, who: str, facts: dict
     assert said(f"refund.{kind}", who=who, refund={**BACK, **facts}) == sentence
 
 
+def test_other_words_for_a_refund_are_no_other_amount() -> None:
+    assert said("refund.changed", who="Inês Matos", refund=BACK, only_words=True) == "Inês Matos changed the words of refund F-7KQ2WM"
+
+
 def test_an_event_without_facts_is_still_a_sentence() -> None:
     for kind in timeline.SENTENCES:
         assert timeline.entry(Event(kind=kind, facts={}, at=NOW), zone="UTC").text

@@ -446,7 +446,7 @@ def test_a_manager_reads_the_refund_limit_and_may_not_change_it(client_as, merch
     assert "There is no limit: one person is enough." in client_as(manager).get(REFUNDS).content.decode()
     profile.set_refund_limit(merchant, minor=50_000, currency="EUR", by=owner, now=NOW)
     page = client_as(manager).get(REFUNDS).content.decode()
-    assert "Above 500.00 EUR a refund needs a second person." in page
+    assert "Above 500.00 EUR, all refunds of one invoice together, a refund needs a second person." in page
     assert "An owner can change it." in page
     assert LIMIT not in page
     assert client_as(manager).post(LIMIT, {"limit": "", "currency": "EUR"}).status_code == 403

@@ -409,7 +409,7 @@ def test_owners_are_told_above_what_a_refund_needs_a_second_person(merchant: Mer
     profile.set_refund_limit(merchant, minor=50_000, currency="EUR", by=owner, now=NOW)
     assert owners_mail() == (
         "The refund limit of Harbour & Pine has changed",
-        "Inês Matos changed who approves refunds. From now on: above 500.00 EUR it takes a second person.",
+        "Inês Matos changed who approves refunds. From now on: above 500.00 EUR, all refunds of one invoice together, it takes a second person.",
     )
     assert "Look at the refund limit: http://testserver/m/harbour-pine/settings/refunds/" in letter("owners_told").text
     profile.set_refund_limit(merchant, minor=None, currency="EUR", by=owner, now=NOW)

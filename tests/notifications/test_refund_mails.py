@@ -90,7 +90,7 @@ def test_the_payer_is_asked_where_it_should_go(story: RefundStory) -> None:
 Hello Ana Duarte,
 
 Harbour & Pine sends 97.50 EUR back to you, for invoice INV-000001.
-It is paid as 105.885 USDT on Sandbox. 2.5\N{NO-BREAK SPACE}% was deducted.
+It is paid as 105.88 USDT on Sandbox. 2.5\N{NO-BREAK SPACE}% was deducted.
 Reason: Two hours were not needed.
 
 Say where it should go: an address that takes USDT on Sandbox, in a wallet of your own. You confirm it by a second email.
@@ -106,7 +106,7 @@ Nobody needs a private key or a recovery phrase for this. Give them to no one.
     assert (
         "HP Harbour & Pine Refund for INV-000001 This is a test. No real money moves. Hello Ana Duarte,"
         " Harbour & Pine sends 97.50 EUR back to you, for invoice INV-000001. Coming back to you 97.50 EUR"
-        " It is paid as 105.885 USDT on Sandbox. 2.5\N{NO-BREAK SPACE}% was deducted. Reason: Two hours were not needed."
+        " It is paid as 105.88 USDT on Sandbox. 2.5\N{NO-BREAK SPACE}% was deducted. Reason: Two hours were not needed."
     ) in words(found.html)
 
 
@@ -168,7 +168,7 @@ def test_the_payer_is_told_of_every_state_and_what_there_is_to_do(story: RefundS
     assert lead(story, "refund_told") == (
         "Your refund of 100.00 EUR has its address: INV-000001",
         "Your refund of 100.00 EUR goes to the address below, as soon as Harbour & Pine has approved it.",
-        "Not your address? Until it is sent, you can start again on its page.",
+        "Not your address? Until it is approved, you can start again on its page.",
     )
     refund = refunds.change(refund, story.terms("other", other_minor=5000), by=story.owner, version=refund.version, now=story.now)
     assert lead(story, "refund_told") == (
@@ -181,7 +181,7 @@ def test_the_payer_is_told_of_every_state_and_what_there_is_to_do(story: RefundS
     assert lead(story, "refund_told") == (
         "Your refund of 100.00 EUR is approved: INV-000001",
         "Harbour & Pine has approved your refund of 100.00 EUR, and sends it to the address below.",
-        "You need do nothing. Until it is sent, you can still give another address on its page.",
+        "You need do nothing. If it is not your address, answer this email at once.",
     )
     refund = refunds.sent(refund, txid=OTHER_TXID, way="pasted", by=story.owner, now=story.now)
     assert lead(story, "refund_told") == sent
@@ -259,7 +259,7 @@ def test_an_address_that_a_member_entered_is_told_to_the_payer(story: RefundStor
 
     assert (
         "Harbour & Pine has entered the address below for your refund of 100.00 EUR.\n"
-        "Did you not give it? Start again on its page, or answer this email now.\n"
+        "Did you not give it? Start again on its page until it is approved, or answer this email now.\n"
     ) in told.text
     assert f"To: {refund.address}\n" in told.text
     assert news[1] == "Inês Matos has entered the address for the refund of 100.00 EUR to Ana Duarte, of invoice INV-000001. Ana Duarte is told."
@@ -417,7 +417,8 @@ def test_above_the_limit_the_news_says_that_it_takes_a_second_person(story: Refu
     story.claim(story.ask())
 
     assert lead(story, "refund_news")[2] == (
-        "Approve it, then pay it from your wallet. Above 50.00 EUR that takes a second person, who neither asked for it nor entered its address."
+        "Approve it, then pay it from your wallet. Above 50.00 EUR, all refunds of one invoice together, that takes a second person, "
+        "who neither asked for it nor entered its address."
     )
     assert "second person" not in letter(story, "refund_told").text
 
@@ -453,6 +454,24 @@ def test_who_hears_of_a_refund_whatever_the_invoice_chose_for_payment_notices(st
     fanout.run(story.now)
 
     assert sorted(Event.objects.filter(kind=kind).latest("id").deliveries.values_list("template", "recipient")) == mails
+
+
+# --- other words ------------------------------------------------------------------------------------------------
+def test_of_other_words_alone_nobody_is_mailed_and_what_was_to_be_said_before_is_said(story: RefundStory) -> None:
+    """Its link and its approval hold: a mail would say that they do not."""
+    for name, reach in (
+        ("refund_wanted", lambda: story.ask("other", other_minor=1_000)),
+        ("refund_told", lambda: story.approved("other", other_minor=2_000)),
+    ):
+        refund = reach()
+        before = [waiting(story, kind) for kind in (name, "refund_news")]
+        terms = story.terms("other", other_minor=refund.amount_minor, reason="Two hours were not needed.")
+        refunds.change(refund, terms, by=story.owner, version=refund.version, now=story.now)
+        assert Event.objects.latest("id").facts["only_words"] is True
+        for kind in ("refund_told", "refund_news"):
+            assert withheld(waiting(story, kind), story) == "Only its words were changed; they stand on its page."
+        for mail in before:
+            assert emails.write(mail, now=story.now).subject
 
 
 # --- what no longer holds ---------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
 DEEP = 3  # blocks that make money final on the sandbox
 HOLDS = ("requested", "claimed", "approved", "sent", "confirmed")
@@ -17,16 +18,24 @@ ON_THE_WAY = ("requested", "claimed", "approved", "sent")
 
 @dataclass
 class Token:
-    """Of one asset: its decimals, to how many it is sent, and what one whole is worth in the invoice's currency."""
+    """Of one asset: its decimals, to how many it is sent, the least that is sent, and what one whole is worth in the invoice's
+    currency."""
 
     decimals: int
     payable: int
+    least: Fraction
     price: Fraction
 
     def units(self, minor: int) -> int:
         """What a market rate makes of so many cents, down to what wallets can send."""
+        return self.down(Fraction(minor, 100) / self.price * 10**self.decimals)
+
+    def down(self, units: Fraction | int) -> int:
         step = 10 ** (self.decimals - self.payable)
-        return floor(Fraction(minor, 100) / self.price * 10**self.decimals / step) * step
+        return floor(Fraction(units) / step) * step
+
+    def is_sent(self, units: int) -> bool:
+        return units >= self.least * 10**self.decimals
 
     @property
     def step_minor(self) -> int:
@@ -35,19 +44,31 @@ class Token:
 
 @dataclass
 class Chain:
-    """Blocks as a list of what is in them; what waits comes into the next."""
+    """Blocks as a list of what is in them, each another one than all before; what waits comes into the next."""
 
     blocks: list[set[str]] = field(default_factory=lambda: [set()])
+    names: list[int] = field(default_factory=lambda: [0])
     waiting: set[str] = field(default_factory=set)
+    made: int = 0
+
+    def _name(self) -> int:
+        self.made += 1
+        return self.made
 
     def mine(self) -> None:
         self.blocks.append(self.waiting)
+        self.names.append(self._name())
         self.waiting = set()
 
     def reorg(self, depth: int, gone: str | None) -> None:
         loose = set().union(*self.blocks[-depth:]) | self.waiting
         self.blocks[-depth:] = [set() for _block in range(depth)]
+        self.names[-depth:] = [self._name() for _block in range(depth)]
         self.waiting = loose - {gone}
+
+    def block(self, txid: str) -> int | None:
+        """The name of the block that it is in."""
+        return next((name for name, block in zip(self.names, self.blocks, strict=True) if txid in block), None)
 
     def depth(self, txid: str) -> int | None:
         """0 while it waits; None when it is nowhere."""
@@ -68,7 +89,7 @@ class Paid:
     is_reversed: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class Back:
     """A refund, and what it takes from which payment."""
 
@@ -78,8 +99,10 @@ class Back:
     units: int | None
     takes: dict[int, int]  # by the payment's order
     txid: str = ""
-    note: int = 0
-    has_note: bool = False
+    approved: int = 0  # which approval it was, of all
+    block: int | None = None  # that it was confirmed in
+    confirmed: Any = None
+    note: int = 0  # what its credit note takes back
 
 
 class Refusal(Exception):
@@ -151,7 +174,12 @@ class Paper:
 
     @property
     def notes(self) -> int:
-        return sum(back.note for back in self.back if back.has_note and back.status == "confirmed")
+        return sum(back.note for back in self.back)
+
+    def billed(self, more: int = 0) -> int:
+        """What of all that is refunded, and of so much more, was billed: a surplus goes back first, and a void invoice bills nothing."""
+        surplus = max(self.credited - self.total, 0)
+        return 0 if self.is_void else min(max(self.refunded + more - surplus, 0), self.total)
 
     # --- refunds --------------------------------------------------------------------------------------------------
     def too_much(self, chosen: list[Paid], but: Back | None) -> int:
@@ -177,31 +205,40 @@ class Paper:
         units: int | None
         if basis in ("paid", "surplus") and all(one.token == token for one in came):
             units = sum(floor(Fraction(one.units) * takes[one.order] / self.counts(one)) for one in came)
+            if any(takes[one.order] != self.counts(one) for one in came):  # only what goes back whole is as odd as it came
+                units = self.tokens[token].down(units)
         elif basis == "paid":
             raise Refusal
         else:
             units = self.tokens[token].units(amount)
-        if not units:
+        if not self.tokens[token].is_sent(units):
             raise Refusal
         return Back("requested", token, amount, None if basis == "fiat" else units, takes)
 
     def is_short(self, back: Back) -> bool:
         return any(one.order in back.takes and self.taken(one) > self.counts(one) for one in self.paid)
 
-    def look(self) -> None:
-        """The chain has moved: what was sent and is deep enough is refunded, what is not any more is sent."""
-        for back in self.back:
-            if back.status == "confirmed" and (self.chain.depth(back.txid) or 0) < DEEP:
-                back.status = "sent"
-        for back in self.back:
-            if back.status == "sent" and (self.chain.depth(back.txid) or 0) >= DEEP:
-                self._confirm(back)
+    def look(self, now: Any) -> None:
+        """The chain has moved: what was sent and is deep enough is refunded, what is not any more is sent. Those that it shows come
+        before those that it shows no more, and each kind in the order of their approvals."""
+        out = sorted((back for back in self.back if back.status in ("sent", "confirmed")), key=lambda back: back.approved)
+        for back in sorted(out, key=lambda back: self.chain.depth(back.txid) is None):
+            block, is_deep = self.chain.block(back.txid), (self.chain.depth(back.txid) or 0) >= DEEP
+            if back.status == "confirmed" and block != back.block:
+                self._reopen(back)
+            if back.status == "sent" and is_deep:
+                self._confirm(back, block, now)
 
-    def _confirm(self, back: Back) -> None:
-        """A surplus goes back first. Only what is refunded beyond it was billed, and is credited once."""
-        if not back.has_note:
-            surplus = max(self.credited - self.total, 0)
-            beyond = min(self.refunded + back.amount - surplus, self.total)
-            back.note = 0 if self.is_void else min(max(beyond - self.notes, 0), back.amount)
-            back.has_note = back.note > 0
-        back.status = "confirmed"
+    def _confirm(self, back: Back, block: int | None, now: Any) -> None:
+        """All notes together take back what is refunded and was billed, as far as this refund goes."""
+        back.note = min(max(self.billed(back.amount) - self.notes, 0), back.amount)
+        back.status, back.block, back.confirmed = "confirmed", block, now
+
+    def _reopen(self, back: Back) -> None:
+        """Its note does not hold. The surplus covers more of the others now, of the latest first."""
+        back.status, back.note = "sent", 0
+        over = self.notes - self.billed()
+        others = [one for one in self.back if one.status == "confirmed"]
+        for one in sorted(others, key=lambda one: (one.confirmed, self.back.index(one)), reverse=True):
+            less = min(max(over, 0), one.note)
+            one.note, over = one.note - less, over - less

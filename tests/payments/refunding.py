@@ -28,8 +28,9 @@ class RefundStory(Story):
         super().__init__(merchant, **fields)
         self.merchant = merchant
         self.owner: User = merchant.memberships.filter(role=Role.OWNER).order_by("id").first().user  # type: ignore[union-attr]
-        known = User.objects.filter(email=SECOND).first()  # of another merchant's story
-        self.second = add_member(merchant, Role.MANAGER, email=SECOND, user=known)
+        known = User.objects.filter(email=SECOND).first()  # of another story, maybe of this very merchant
+        is_member = known is not None and merchant.memberships.filter(user=known).exists()
+        self.second = known if is_member and known else add_member(merchant, Role.MANAGER, email=SECOND, user=known)
         self.number = 0
         if paid:
             self.pay()

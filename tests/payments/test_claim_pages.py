@@ -220,8 +220,9 @@ def test_an_address_is_not_taken_once_one_is_fixed(story: RefundStory) -> None:
 
 # --- links ----------------------------------------------------------------------------------------------------------
 def test_starting_again_mails_a_new_link_and_ends_the_one_in_hand(story: RefundStory) -> None:
-    refund, payer = story.approved(), Client()
+    refund, payer = story.claim(story.ask()), Client()
     old, again = link(refund), link(refund, "refund_claim_again")
+    assert "Not your address? Give another" in words(payer.get(old))
     confirmed = mailed(Claim.objects.get())
     response = payer.post(again)
     assert "It goes to ana@duarte.example." in words(response)
@@ -238,6 +239,26 @@ def test_starting_again_mails_a_new_link_and_ends_the_one_in_hand(story: RefundS
     assert payer.post(old, typed()).status_code == 410
     assert payer.post(again).status_code == 410
     assert stage(payer.get(link(refund))) == "give"
+
+
+def test_the_second_mail_of_a_claim_that_was_started_again_does_not_lead_to_the_new_link(story: RefundStory) -> None:
+    """Although the payer has given the same address once more."""
+    refund = story.claim(story.ask())
+    old = mailed(Claim.objects.get())
+    story.claim(refunds.restart(refund, by=story.owner, now=story.now))
+    for answer in (Client().get(old), Client().post(old)):
+        assert answer.get("Location") != link(refund)
+        assert link(refund) not in answer.content.decode()
+    assert Client().post(mailed(Claim.objects.latest("id")))["Location"] == link(refund)
+
+
+def test_an_address_for_a_token_that_left_the_catalogue_is_answered_with_whom_to_write_to(story: RefundStory) -> None:
+    refund = story.ask()
+    Refund.objects.update(asset_id="eip155:424242/slip44:60")
+    assert Client().get(link(refund)).status_code == 200
+    response = Client().post(link(refund), typed())
+    assert (response.status_code, "This refund cannot be sent as it is. Write to Harbour & Pine." in words(response)) == (422, True)
+    assert not Claim.objects.exists()
 
 
 def test_a_link_that_ended_can_be_mailed_anew_once(story: RefundStory) -> None:
@@ -261,6 +282,18 @@ def test_a_link_that_holds_is_not_mailed_again(story: RefundStory) -> None:
     before = everything()
     assert Client().post(link(refund, "refund_claim_again"))["Location"] == link(refund)
     assert everything() == before
+
+
+def test_what_was_approved_is_the_merchants_to_stop(story: RefundStory) -> None:
+    refund, payer = story.approved(), Client()
+    page = words(payer.get(link(refund)))
+    assert "Not your address? Write to Harbour & Pine at once: it can be sent at any moment" in page
+    assert "Give another" not in page
+    assert "Start again" not in page
+    response = payer.post(link(refund, "refund_claim_again"), follow=True)  # from a page that was open before
+    assert "Harbour & Pine has approved your refund and may be sending it now. If the address is wrong, write to them at once." in words(response)
+    refund.refresh_from_db()
+    assert (refund.status, refund.address) == ("approved", payers_address())
 
 
 def test_what_was_sent_cannot_be_started_again(story: RefundStory) -> None:

@@ -202,6 +202,17 @@ def test_confirming_again_is_nothing_new(story: RefundStory, refund: Refund) -> 
     assert story.kinds().count("refund.claimed") == 1
 
 
+def test_the_second_mail_of_a_claim_that_began_anew_confirms_nothing_although_it_is_the_same_address(story: RefundStory, refund: Refund) -> None:
+    old = offer(story, refund)
+    again = refunds.restart(claims.confirm(old, now=story.now), by=story.owner, now=story.now)
+    old.refresh_from_db()
+    assert "does not hold any more" in why(lambda: claims.confirm(old, now=story.now))
+    held = story.claim(again)
+    assert (held.status, held.address) == ("claimed", payers_address())
+    old.refresh_from_db()
+    assert "does not hold any more" in why(lambda: claims.confirm(old, now=story.now))
+
+
 def test_only_the_latest_address_can_be_confirmed(story: RefundStory, refund: Refund) -> None:
     older, newer = offer(story, refund), offer(story, refund, payers_address(1))
     assert "does not hold any more" in why(lambda: claims.confirm(older, now=story.now))
@@ -239,6 +250,15 @@ def test_a_claimed_address_changes_only_by_starting_the_claim_again(story: Refun
     again = refunds.restart(claimed, by=None, now=story.now)
     assert (again.status, again.address) == ("requested", "")
     assert story.claim(again, address=payers_address(1)).address == payers_address(1)
+
+
+@pytest.mark.parametrize("asset", [f"{NETWORK}/token:gone", "eip155:424242/slip44:60"])
+def test_no_address_is_taken_for_a_token_that_left_the_catalogue(story: RefundStory, refund: Refund, asset: str) -> None:
+    Refund.objects.update(asset_id=asset)
+    refund.refresh_from_db()
+    assert why(lambda: offer(story, refund)) == "This refund cannot be sent as it is. Write to Harbour & Pine."
+    assert "cannot be sent as it is" in why(lambda: claims.enter(refund, address=payers_address(), by=story.owner, now=story.now))
+    assert not Claim.objects.exists()
 
 
 @pytest.mark.parametrize("end", ["cancelled", "expired", "renewed", "late"])
@@ -310,6 +330,15 @@ def test_a_member_may_write_down_the_payers_address(story: RefundStory, refund: 
     event = Event.objects.get(kind="refund.claimed")
     assert (event.actor, event.facts["refund"]["address_by"]) == (story.second, "member")
     assert not Claim.objects.exists()
+
+
+def test_what_a_member_writes_is_not_noted_as_confirmed_by_the_payer(story: RefundStory, refund: Refund) -> None:
+    """Although the payer had given the very same address, and has not answered its mail."""
+    given = offer(story, refund)
+    claims.enter(refund, address=payers_address(), by=story.owner, now=story.now)
+    given.refresh_from_db()
+    assert given.confirmed_at is None
+    assert "does not hold any more" in why(lambda: claims.confirm(given, now=story.now))
 
 
 def test_what_a_member_writes_is_checked_as_the_payers_is(story: RefundStory, refund: Refund) -> None:

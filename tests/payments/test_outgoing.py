@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from invoicing.models import CreditNote
 from merchants.models import Event, Merchant
 from payments import outgoing, refunds, tasks, watcher
-from payments.models import Cursor, ReceiveAddress, Refund
+from payments.models import Cursor, ReceiveAddress, Refund, SandboxTransaction
 from payments.rails import RailUnreachable, rail_for, sandbox
 from payments.rails.sandbox import CannotProvoke
 from tests.factories import make_merchant
@@ -47,6 +47,13 @@ def told_of(refund: Refund) -> list[str]:
 
 def name(story: Story, refund: Refund, txid: str) -> Refund:
     return refunds.sent(refund, txid=txid, way=Refund.Way.PASTED, by=None, now=story.now)
+
+
+def another(story: RefundStory) -> RefundStory:
+    """Another merchant's, on the same chain, at the same time."""
+    other = RefundStory(make_merchant(slug="other"))
+    story.now = other.now = max(story.now, other.now)
+    return other
 
 
 class TestFound:
@@ -107,14 +114,49 @@ class TestFound:
 
     def test_a_transaction_that_a_member_refused_is_never_taken_again(self, story: RefundStory) -> None:
         refund = story.approved()
-        story.send(refund)
+        txid = story.send(refund)
         story.look()
+        sandbox.provoke_refund(Refund.objects.get(), "drop", now=story.now)
+        story.blocks()
         refunds.unsent(refund, by=story.owner, now=story.now)
+        SandboxTransaction.objects.filter(txid=txid).update(dropped=False, block_height=None)  # it is broadcast once more
         story.blocks(4)
         assert stands(refund) == ("approved", 0, "")
+        with pytest.raises(refunds.Refused, match="You said that this transaction is not this refund"):
+            name(story, refund, txid)
         second = story.send(refund)
         story.blocks(3)
         assert (stands(refund), refund.txid) == (("confirmed", 3, ""), second)
+
+    def test_what_another_merchant_owes_the_same_person_too_is_found_for_neither(self, story: RefundStory) -> None:
+        """The chain does not say who paid."""
+        other = another(story)
+        theirs, ours = other.approved(), story.approved()
+        assert (theirs.address, theirs.asset_id, theirs.amount_units) == (ours.address, ours.asset_id, ours.amount_units)
+        txid = story.send(ours)
+        story.blocks(4)
+        assert (stands(theirs), stands(ours)) == (("approved", 0, ""), ("approved", 0, ""))
+        name(story, ours, txid)
+        story.look()
+        assert (stands(theirs), theirs.txid, stands(ours)) == (("approved", 0, ""), "", ("confirmed", 3, ""))
+        again = other.send(theirs)
+        story.blocks(4)
+        assert stands(theirs) == ("approved", 0, "")
+        name(other, theirs, again)
+        story.look()
+        assert stands(theirs) == ("confirmed", 3, "")
+
+    @pytest.mark.parametrize("off", ["address", "amount"])
+    def test_what_another_merchant_owes_otherwise_keeps_nothing_from_being_found(self, story: RefundStory, off: str) -> None:
+        other = another(story)
+        if off == "address":
+            other.approve(other.claim(other.ask(), address=payers_address(3)))
+        else:
+            other.approved("other", other_minor=4_000)
+        ours = story.approved()
+        story.send(ours)
+        story.blocks(3)
+        assert stands(ours) == ("confirmed", 3, "")
 
     def test_two_refunds_of_one_amount_to_one_address_want_a_payment_each(self, story: RefundStory) -> None:
         first, second = (story.approved("other", other_minor=4_000) for _refund in range(2))
@@ -205,6 +247,17 @@ class TestNamed:
         story.blocks(4)
         assert (stands(first), stands(second)) == (("confirmed", 3, ""), ("sent", 0, "This transaction pays another refund."))
         assert story.fresh().refunded_minor == 4_000
+
+    def test_another_merchant_takes_nothing_away_by_naming_it_first(self, story: RefundStory) -> None:
+        other = another(story)
+        ours = story.approved()
+        txid = story.send(ours)
+        theirs = name(other, other.approved(), txid)
+        story.blocks(3)
+        assert (stands(theirs)[0], stands(ours)[0]) == ("confirmed", "approved")
+        name(story, ours, txid)
+        story.blocks()
+        assert (stands(ours), stands(theirs), ours.place, theirs.place) == (("confirmed", 3, ""), ("confirmed", 3, ""), 0, 0)
 
     def test_a_second_payment_that_is_exact_takes_the_place_of_one_that_pays_too_little(self, story: RefundStory) -> None:
         refund = story.approved()

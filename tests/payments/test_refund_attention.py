@@ -140,6 +140,20 @@ def test_above_the_limit_it_is_listed_for_the_second_person_alone(merchant: Merc
     assert rows(story, story.second) == [("A refund to Ana Duarte is to be approved", "100.00 EUR of INV-000001.")]
 
 
+def test_the_limit_costs_the_same_for_one_refund_and_for_three(merchant: Merchant, django_assert_num_queries: Any) -> None:
+    """In another currency than the invoices', whose rate is asked for once."""
+    Merchant.objects.filter(pk=merchant.pk).update(refund_limit_minor=100, refund_limit_currency="GBP")
+    merchant.refresh_from_db()
+    story = RefundStory(merchant)
+    story.claim(story.ask("other", other_minor=1_000))
+    with CaptureQueriesContext(connection) as one:
+        assert len(matters(merchant, story.now)) == 1
+    for _more in range(2):
+        story.claim(story.ask("other", other_minor=1_000))
+    with django_assert_num_queries(len(one)):
+        assert len(matters(merchant, story.now)) == 3
+
+
 def test_an_approved_refund_is_to_be_paid(merchant: Merchant) -> None:
     story = RefundStory(merchant)
     story.approved("other", other_minor=2500)

@@ -18,14 +18,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pypdf import PdfReader
 
-from invoicing import credit_notes, payers, standing, statement
+from invoicing import credit_notes, lifecycle, payers, standing, statement
 from invoicing.models import Invoice, Payer
 from merchants import assets
 from merchants.models import Merchant, User
 from payments import refund_exports, refund_filters, refunds
 from payments.models import LIVE, Refund
 from payments.refund_filters import RefundFilter
-from payments.refunds import Seen
+from payments.refunds import Seen, claiming
 from tests.factories import NOW, make_draft, make_merchant, publish
 from tests.invoicing.test_views_pages import words
 from tests.payments.money import BTC, USDT
@@ -87,7 +87,7 @@ def one_of_each_state(story: RefundStory) -> dict[str, Refund]:
     refunds.reject(found["rejected"], why="Agreed otherwise", by=story.owner, now=story.now)
     refunds.cancel(found["cancelled"], why="Asked for twice", by=story.owner, now=story.now)
     refunds.fail(found["failed"], why="It was replaced", by=story.owner, now=story.now)
-    refunds._expire(found["expired"], now=story.now + refunds.CLAIM_LASTS)
+    claiming._expire(found["expired"], now=story.now + refunds.CLAIM_LASTS)
     return found
 
 
@@ -452,6 +452,24 @@ def test_a_returned_surplus_has_no_credit_note_and_brings_the_balance_to_nothing
     confirm(story, story.approved(Basis.SURPLUS))
     made = statement.of(ana, "EUR", since=NOW - timedelta(days=1), until=NOW + timedelta(days=1))
     assert [(line.move.kind.value, line.balance_minor) for line in made.lines] == [("invoice", 10_000), ("payment", -1_000), ("refund", 0)]
+
+
+def test_voiding_takes_back_what_no_credit_note_has_taken_back_yet(merchant: Merchant, ana: Payer) -> None:
+    story = RefundStory(merchant, paid=False, payer=ana)
+    story.pay(units=story.quote().amount_units // 2)
+    story.blocks(5)
+    given_back(story, 5_000)
+    lifecycle.void(story.fresh(), by=story.owner, reason="", now=story.now)
+    days = {"since": NOW - timedelta(days=1), "until": NOW + timedelta(days=1)}
+    made = statement.of(ana, "EUR", **days)
+    assert [(line.move.kind.value, line.move.minor, line.balance_minor) for line in made.lines] == [
+        ("invoice", 10_000, 10_000),
+        ("payment", -5_000, 5_000),
+        ("credit_note", -5_000, 0),
+        ("refund", 5_000, 5_000),
+        ("void", -5_000, 0),
+    ]
+    assert statement.of(ana, "EUR", since=NOW + timedelta(days=1), until=NOW + timedelta(days=2)).opening_minor == 0
 
 
 def test_what_is_not_confirmed_or_withdrawn_again_is_in_no_account(story: RefundStory, ana: Payer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any
@@ -30,9 +31,9 @@ pytestmark = pytest.mark.django_db
 HISTORIES, SHORTEST, LONGEST = 200, 4, 13
 MOVING = ("requested", "claimed", "approved", "sent", "expired")
 TOKENS = {
-    USDT: Token(6, 2, Fraction("0.920810313076")),
-    ETH: Token(18, 8, Fraction("3208.10313076")),
-    BTC: Token(8, 8, Fraction("94861.878453")),
+    USDT: Token(6, 2, Fraction("0.01"), Fraction("0.920810313076")),
+    ETH: Token(18, 8, Fraction("0.00001"), Fraction("3208.10313076")),
+    BTC: Token(8, 8, Fraction("0.00000546"), Fraction("94861.878453")),
 }
 
 
@@ -49,6 +50,9 @@ class History:
         self.paper = Paper(self.story.invoice.total_minor, TOKENS)
         self.rows: dict[int, Any] = {}  # a payment's key in the product, by its order on paper
         self.refunds: list[Refund] = []
+        self.asked: list[Terms] = []  # of each
+        self.refused: list[str] = []  # transactions that a member has said to be no refund
+        self.approvals = 0
         self.happened: Counter[str] = Counter()
 
     def begin(self) -> None:
@@ -58,6 +62,23 @@ class History:
             self.mine(3)
             self.look()
             self.compare("the beginning")
+        if self.dice.random() < 0.3 and self.paper.paid:
+            self.go_back_in_pieces()
+
+    def go_back_in_pieces(self) -> None:
+        """More comes after a piece of it has gone back, so that less of that was billed; then the last piece is taken back."""
+        for _piece in range(2):
+            asked = len(self.refunds)
+            self.ask_for(Terms("other", assets.asset(USDT), frozenset(self.rows.values()), other_minor=self.paper.left // 2))
+            for step in (self._claim, self._approve, self._send) if len(self.refunds) > asked else ():
+                step(Refund.objects.get(pk=self.refunds[-1].pk), self.paper.back[-1])
+            self.mine(3)
+            self.look()
+            self.by_hand()
+            self.compare("a piece")
+        if self.refunds:
+            self._lose(self.refunds[-1], self.paper.back[-1])
+            self.compare("a piece lost")
 
     def step(self) -> None:
         states = [back.status for back in self.paper.back]
@@ -117,7 +138,7 @@ class History:
 
     # --- the chain ------------------------------------------------------------------------------------------------
     def look(self) -> None:
-        self.paper.look()
+        self.paper.look(self.story.now)
         self.story.look()
 
     def blocks(self) -> None:
@@ -148,7 +169,7 @@ class History:
 
     def come_back(self) -> None:
         """What a reorg dropped is broadcast again."""
-        known = [one.txid for one in self.paper.paid if one.txid] + [back.txid for back in self.paper.back if back.txid]
+        known = [one.txid for one in self.paper.paid if one.txid] + [back.txid for back in self.paper.back if back.txid] + self.refused
         lost = [txid for txid in known if self.paper.chain.depth(txid) is None]
         if lost:
             txid = self.dice.choice(lost)
@@ -165,17 +186,23 @@ class History:
         other = self.dice.randint(1, max(self.paper.left * 5 // 4, 2))
         keys = frozenset(self.rows[one.order] for one in chosen)
         terms = Terms(basis, assets.asset(token), keys, other_minor=other, deduction_e4=cut)
+        return terms, self.worked(terms, but)
+
+    def worked(self, terms: Terms, but: Back | None) -> Back | None:
+        """What they come to on paper; None for nothing."""
+        chosen = [one for one in self.paper.paid if self.rows[one.order] in terms.keys]
         try:
-            return terms, self.paper.terms(basis, token, chosen, other=other, cut=cut, but=but)
+            return self.paper.terms(terms.basis, terms.asset.id, chosen, other=terms.other_minor, cut=terms.deduction_e4, but=but)
         except Refusal:
-            return terms, None
+            return None
 
     def ask(self) -> None:
         if not self.paper.paid:
             return
-        terms, expected = self.terms(None)
-        if not self.paper.left:
-            expected = None
+        self.ask_for(self.terms(None)[0])
+
+    def ask_for(self, terms: Terms) -> None:
+        expected = self.worked(terms, None) if self.paper.left else None
         form_key = f"{len(self.refunds)}-{self.story.now.isoformat()}"
         try:
             found = refunds.request(self.story.fresh(), terms, form_key=form_key, by=self.story.owner, now=self.story.now)
@@ -185,6 +212,7 @@ class History:
             return
         assert expected is not None, f"allowed {terms} that the paper refuses"
         self.refunds.append(found)
+        self.asked.append(terms)
         self.paper.back.append(expected)
 
     def move(self) -> None:
@@ -192,9 +220,9 @@ class History:
         at = self.dice.choice(moving)
         refund, back = Refund.objects.get(pk=self.refunds[at].pk), self.paper.back[at]
         ways = {
-            "requested": [self._claim] * 6 + [self._change, self._cancel, self._expire],
-            "claimed": [self._approve] * 6 + [self._restart, self._change, self._cancel, self._reject],
-            "approved": [self._send] * 12 + [self._restart, self._change, self._cancel],
+            "requested": [self._claim] * 6 + [self._change, self._reword, self._cancel, self._expire],
+            "claimed": [self._approve] * 6 + [self._restart, self._change, self._reword, self._cancel, self._reject],
+            "approved": [self._send] * 12 + [self._restart, self._change, self._reword, self._cancel],
             "sent": [self._deepen] * 4 + [self._lose] * 2 + [self._unsend, self._fail],
             "expired": [self._renew],
         }.get(back.status)
@@ -217,7 +245,8 @@ class History:
                 self.story.approve(refund)
             return
         self.story.approve(refund)
-        back.status = "approved"
+        self.approvals += 1
+        back.status, back.approved = "approved", self.approvals
         if back.units is None:
             back.units = self.paper.tokens[back.token].units(back.amount)
 
@@ -239,31 +268,55 @@ class History:
             self.replace(self.paper.chain.depth(back.txid) or 1, back.txid)
 
     def _unsend(self, refund: Refund, back: Back) -> None:
+        if self.paper.chain.depth(back.txid) is not None:
+            with pytest.raises(Refused, match="The network shows exactly this payment"):
+                refunds.unsent(refund, by=self.story.owner, now=self.story.now)
+            return
         refunds.unsent(refund, by=self.story.owner, now=self.story.now)
+        self.refused.append(back.txid)
         back.status, back.txid = "approved", ""
 
     def _fail(self, refund: Refund, back: Back) -> None:
-        if refund.place is not None:
+        if self.paper.chain.depth(back.txid) is not None:
             with pytest.raises(Refused, match="The network shows this payment"):
                 refunds.fail(refund, why="Lost", by=self.story.owner, now=self.story.now)
             return
         refunds.fail(refund, why="Lost", by=self.story.owner, now=self.story.now)
-        back.status, back.has_note = "failed", False
+        back.status = "failed"
 
     def _restart(self, refund: Refund, back: Back) -> None:
-        refunds.restart(refund, by=None, now=self.story.now)
+        by = self.dice.choice([None, self.story.owner])
+        if by is None and back.status == "approved":
+            with pytest.raises(Refused, match="may be on its way"):
+                refunds.restart(refund, by=by, now=self.story.now)
+            return
+        refunds.restart(refund, by=by, now=self.story.now)
         back.status = "requested"
         if refund.basis == "fiat":
             back.units = None
 
     def _change(self, refund: Refund, back: Back) -> None:
-        terms, expected = self.terms(back)
+        self._changed(refund, back, *self.terms(back))
+
+    def _reword(self, refund: Refund, back: Back) -> None:
+        """As it was asked for, for another reason. What that comes to may have become something else since."""
+        terms = replace(self.asked[self.paper.back.index(back)], reason=f"Reason {refund.version}")
+        self._changed(refund, back, terms, self.worked(terms, back))
+
+    def _changed(self, refund: Refund, back: Back, terms: Terms, expected: Back | None) -> None:
+        at = self.paper.back.index(back)
+        was, self.asked[at] = self.asked[at], terms
         try:
             refunds.change(refund, terms, by=self.story.owner, version=refund.version, now=self.story.now)
         except (Refused, CannotRefund):
             assert expected is None
+            self.asked[at] = was
             return
         assert expected is not None
+        asked = (was.basis, was.asset, was.deduction_e4, back.amount, back.takes)
+        if asked == (terms.basis, terms.asset, terms.deduction_e4, expected.amount, expected.takes) and terms.reason != was.reason:
+            self.happened["only words"] += 1
+            return
         back.token, back.amount, back.units, back.takes = expected.token, expected.amount, expected.units, expected.takes
         back.status = "claimed" if back.status == "approved" else back.status
 
@@ -297,7 +350,7 @@ class History:
         back = (invoice.refunded_minor, invoice.returning_minor, invoice.shortfall_minor, invoice.left_minor)
         assert back == (paper.refunded, paper.returning, paper.short, paper.left), act
         assert invoice.left_minor == invoice.credited_minor - invoice.refunded_minor - invoice.returning_minor + invoice.shortfall_minor
-        rows = {row.pk: row for row in Refund.objects.filter(invoice=invoice)}
+        rows = {row.pk: row for row in Refund.objects.filter(invoice=invoice).select_related("credit_note")}
         takes: dict[int, dict[Any, int]] = {pk: {} for pk in rows}
         for share in RefundShare.objects.filter(refund__in=rows):
             key = ("transfer", share.transfer_id) if share.transfer_id else ("payment", share.payment_id)
@@ -310,9 +363,12 @@ class History:
                 expected.token,
                 expected.units,
             ), act
+            held = row.credit_note if row.credit_note and row.credit_note.withdrawn_at is None else None
+            assert (held.amount_minor if held else 0) == expected.note, act
+            assert held is None or held.paid_back["txid"] == expected.txid, act
             assert takes[row.pk] == {self.rows[order]: minor for order, minor in expected.takes.items()}, act
-        held = CreditNote.objects.filter(invoice=invoice, withdrawn_at=None)
-        assert sum(note.amount_minor for note in held) == paper.notes, act
+        holding = CreditNote.objects.filter(invoice=invoice, withdrawn_at=None)
+        assert sum(note.amount_minor for note in holding) == paper.notes, act
 
 
 def test_random_histories_keep_the_books_of_the_second_calculator(merchant: Merchant, manager: Any) -> None:
@@ -331,6 +387,7 @@ def test_random_histories_keep_the_books_of_the_second_calculator(merchant: Merc
             reached += Counter(Refund.objects.filter(invoice=history.story.invoice).values_list("status", flat=True))
             reached["short"] += bool(history.paper.short)
             reached["note"] += bool(history.paper.notes)
+            reached["only words"] += history.happened["only words"]
             transaction.set_rollback(True)
-    missing = {*Refund.State.values, "short", "note"} - set(+reached)
+    missing = {*Refund.State.values, "short", "note", "only words"} - set(+reached)
     assert not missing, f"no history came to {missing}: {reached}, {happened}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -184,9 +185,20 @@ class TestAsking:
 
     def test_above_the_limit_the_page_says_that_a_second_person_approves(self, story: RefundStory, desk: Client, owner: User) -> None:
         profile.set_refund_limit(story.merchant, minor=5_000, currency="EUR", by=owner, now=story.now)
-        assert "It is above 50.00 EUR: somebody other than you approves it." in text(desk.get(to("refund_create", story.invoice.pk)))
+        page = text(desk.get(to("refund_create", story.invoice.pk)))
+        assert "It is above 50.00 EUR, all refunds of the invoice together: somebody other than you approves it." in page
         small = desk.post(to("refund_create", story.invoice.pk) + "?reckon", asked(story, "other", other="50"))
         assert "somebody other than you" not in text(small)
+
+    def test_the_limit_is_of_all_that_goes_back_on_the_invoice(self, story: RefundStory, desk: Client, owner: User) -> None:
+        profile.set_refund_limit(story.merchant, minor=5_000, currency="EUR", by=owner, now=story.now)
+        first = story.ask("other", other_minor=3_000)
+        reckon = to("refund_create", story.invoice.pk) + "?reckon"
+        assert "somebody other than you" not in text(desk.post(reckon, asked(story, "other", other="20")))
+        assert "somebody other than you" in text(desk.post(reckon, asked(story, "other", other="20.01")))
+        change = to("refund_change", first.pk) + "?reckon"  # it takes its own place
+        assert "somebody other than you" not in text(desk.post(change, asked(story, "other", other="50")))
+        assert "somebody other than you" in text(desk.post(change, asked(story, "other", other="50.01")))
 
     def test_a_void_invoice_with_money_goes_back_too(self, merchant: Merchant, desk: Client, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
         story = RefundStory(merchant, paid=False)
@@ -310,6 +322,15 @@ class TestThePage:
         assert "Change it, or call it off" in text(page)
         assert "approve" not in links(page)
 
+    def test_what_was_approved_and_lost_its_payment_is_not_to_be_paid(self, story: RefundStory, desk: Client) -> None:
+        refund = at(story, "approved")
+        sandbox.reorg(6, now=story.now, drop=[transfer.txid for transfer in story.transfers()])
+        story.blocks(8)
+        page = desk.get(to("refund", refund.pk))
+        assert "It was approved, and is not to be paid now." in text(page)
+        assert "Do not pay it before the payment counts again." in text(page)
+        assert links(page) == {"cancel", "change", "restart"}
+
     def test_a_transaction_that_does_not_pay_it_says_why(self, story: RefundStory, desk: Client) -> None:
         refund = at(story, "sent")
         refunds.missing(refund, why="It pays 40.00 USDT; this refund is 108.60 USDT.", now=story.now)
@@ -317,12 +338,16 @@ class TestThePage:
         assert "It pays 40.00 USDT; this refund is 108.60 USDT." in page
         assert "If it is not the payment of this refund, take it off" in page
 
-    def test_what_the_network_shows_cannot_be_given_up(self, story: RefundStory, desk: Client) -> None:
+    def test_what_the_network_shows_can_be_neither_given_up_nor_taken_off(self, story: RefundStory, desk: Client) -> None:
         refund = at(story, "sent")
         refunds.found(refund, Seen(TXID, 0, 90, "90", story.now, confirmations=1), now=story.now)
         page = desk.get(to("refund", refund.pk))
         assert "1 of 3 confirmations. There is nothing to do." in text(page)
-        assert links(page) == {"unsent"}
+        assert links(page) == set()
+        for act in ("refund_unsent", "refund_failed"):  # from a page that was open before
+            desk.post(to(act, refund.pk), {"why": "It never arrived"})
+        refund.refresh_from_db()
+        assert (refund.status, refund.place) == ("sent", 0)
 
     def test_a_confirmed_one_shows_its_transaction_its_approver_and_its_credit_note(self, story: RefundStory, desk: Client) -> None:
         page = text(desk.get(to("refund", at(story, "confirmed").pk)))
@@ -347,6 +372,14 @@ class TestThePage:
         Refund.objects.update(asset_id="eip155:424242/slip44:60")
         for name in ("refund", "refund_approve", "refund_reject", "refund_change", "refund_restart"):
             assert desk.get(to(name, refund.pk)).status_code == 200
+        Refund.objects.update(basis="fiat", amount_units=None)
+        answer = desk.post(to("refund_approve", refund.pk), {"version": refund.version}, follow=True)
+        assert "Its token is no longer served here. Give this refund another one." in text(answer)
+        refund.refresh_from_db()
+        assert refund.status == "claimed"
+        Refund.objects.update(status="approved", amount_units=1_000_000, approved_at=story.now)
+        for name in ("refund", "refund_pay", "refund_change", "refund_cancel", "refund_restart"):
+            assert desk.get(to(name, refund.pk)).status_code == 200
 
     def test_more_events_ask_no_more_queries(self, story: RefundStory, desk: Client) -> None:
         refund = story.ask()
@@ -360,6 +393,20 @@ class TestThePage:
         with CaptureQueriesContext(connection) as many:
             desk.get(to("refund", refund.pk))
         assert len(many) == len(few)
+
+    @pytest.mark.parametrize("name", ["overview", "refunds", "invoice"])
+    def test_a_limit_in_another_currency_asks_no_more_for_three_than_for_one(self, story: RefundStory, desk: Client, owner: User, name: str) -> None:
+        profile.set_refund_limit(story.merchant, minor=100, currency="GBP", by=owner, now=story.now)
+        path = to(name, story.invoice.pk) if name == "invoice" else reverse(name, args=[story.merchant.slug])
+        counted = []
+        for more in (1, 2):
+            for _each in range(more):
+                at(story, "claimed", "other", other_minor=1_000)
+            desk.get(path)
+            with CaptureQueriesContext(connection) as queries:
+                desk.get(path)
+            counted.append(len(queries))
+        assert counted[0] == counted[1]
 
 
 class TestDoing:
@@ -382,6 +429,8 @@ class TestDoing:
         page = desk.get(to(f"refund_{act}", refund.pk))
         assert (page.status_code, page.context["nav"]) == (200, "refunds")
         assert "%(" not in text(page)
+        shown = html.unescape(page.content.decode())
+        assert all(f">{page.context['words'][name]}<" in shown for name in ("heading", "question", "says", "keep", "press"))
         refund.refresh_from_db()
         assert refund.status == before
         answer = desk.post(to(f"refund_{act}", refund.pk), data, follow=True)

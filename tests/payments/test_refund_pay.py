@@ -14,8 +14,8 @@ from django.urls import reverse
 
 from merchants import assets, clock
 from merchants.models import Membership, Merchant
-from payments import recorded, refunds, txids
-from payments.models import Refund, SandboxTransaction
+from payments import recorded, refunds, settlement, txids
+from payments.models import Refund, SandboxTransaction, Transfer
 from payments.refunds import Seen, Terms
 from tests.payments.live import BTC, FIXED, HASH, USDT, LiveStory, no_nodes
 from tests.payments.refunding import RefundStory, payers_address
@@ -137,6 +137,35 @@ def test_what_is_not_approved_is_not_shown_to_be_paid(story: RefundStory, browse
     assert (refund.status, refund.txid) == (reach, "")
 
 
+def test_what_lost_its_payment_is_not_to_be_paid_until_that_counts_again(story: RefundStory, browser: Client) -> None:
+    refund = story.approved()
+    status = url(refund, "refund_pay_status")
+    etag = browser.get(status)["ETag"]
+    Transfer.objects.update(status="dropped", credit_minor=0)
+    settlement.reconsider(story.invoice.pk, now=story.now)
+    polled = browser.get(status, HTTP_IF_NONE_MATCH=etag)
+    assert (polled.status_code, stage(polled)) == (200, "short")
+    page = browser.get(url(refund))
+    said, source = words(page), page.content.decode()
+    assert "Do not pay this now A payment behind it does not count any more" in said
+    assert "If it does not come back, cancel the refund." in said
+    for lure in (payers_address(), "108.6", "data-copy", 'class="qr"', "data-wallet-pay", "data-wallet-open"):
+        assert lure not in source, lure
+    assert f'href="{url(refund, "refund_cancel")}"' in source
+    assert browser.post(url(refund, "refund_pay_sandbox"), {"act": "exact"}).status_code == 404
+    Transfer.objects.update(status="final", credit_minor=10_000)
+    settlement.reconsider(story.invoice.pk, now=story.now)
+    again = browser.get(status, HTTP_IF_NONE_MATCH=polled["ETag"])
+    assert (stage(again), again["ETag"]) == ("approved", etag)
+
+
+def test_what_was_paid_before_that_was_known_can_be_said_all_the_same(story: RefundStory, browser: Client) -> None:
+    refund = story.approved()
+    Transfer.objects.update(status="dropped", credit_minor=0)
+    settlement.reconsider(story.invoice.pk, now=story.now)
+    assert stage(browser.post(url(refund), {"txid": TXID}, follow=True)) == "sent"
+
+
 # --- the word that it was sent ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("typed", [TXID, f" {TXID.upper()} ", f"0x{TXID}", f"https://explorer.example/tx/{TXID}?tab=logs"])
 def test_a_pasted_transaction_id_makes_it_sent_not_confirmed(story: RefundStory, browser: Client, typed: str) -> None:
@@ -152,9 +181,44 @@ def test_a_pasted_transaction_id_makes_it_sent_not_confirmed(story: RefundStory,
 
 def test_what_a_wallet_tells_is_noted_as_the_wallets(story: RefundStory, browser: Client) -> None:
     refund = story.approved()
-    browser.post(url(refund), {"txid": TXID, "way": "wallet"})
+    for _time in range(2):  # a wallet whose word was lost on its way back says it again
+        answer = browser.post(url(refund), {"txid": TXID, "way": "wallet"})
+        assert (answer.status_code, answer.content) == (204, b"")
     refund.refresh_from_db()
     assert (refund.status, refund.way) == ("sent", "wallet")
+    assert story.kinds().count("refund.sent") == 1
+
+
+def test_what_the_network_confirmed_before_the_wallet_was_heard_is_written_down(story: RefundStory, browser: Client) -> None:
+    refund = refunds.found(story.approved(), Seen(TXID, 0, 9, "b" * 64, story.now, confirmations=3), now=story.now)
+    assert browser.post(url(refund), {"txid": TXID, "way": "wallet"}).status_code == 204
+    assert browser.post(url(refund), {"txid": TXID})["Location"] == url(refund)
+    refund.refresh_from_db()
+    assert (refund.status, refund.way) == ("confirmed", "found")
+
+
+def test_a_wallet_that_cannot_be_heard_is_told_why_and_its_transaction_is_kept_in_sight(story: RefundStory, browser: Client) -> None:
+    refund = refunds.restart(story.approved(), by=story.owner, now=story.now)
+    answer = browser.post(url(refund), {"txid": TXID, "way": "wallet"})
+    assert (answer.status_code, answer["Content-Type"]) == (409, "text/plain; charset=utf-8")
+    assert refund.reference in answer.content.decode()
+    shown = words(browser.get(url(refund, "refund")))
+    assert f"The transaction {TXID} is not noted on it. Write it down." in shown
+    refund.refresh_from_db()
+    assert (refund.status, refund.txid) == ("requested", "")
+
+
+@pytest.mark.parametrize("asset", ["eip155:999/erc20:0x" + "1" * 40, USDT.replace("0xdAC1", "0x1111")])
+def test_what_goes_out_in_a_token_that_left_is_answered_in_a_sentence(story: RefundStory, browser: Client, asset: str) -> None:
+    """Its network has left as well, or serves other tokens still."""
+    refund = story.approved()
+    Refund.objects.update(asset_id=asset)
+    answer = browser.post(url(refund), {"txid": f"0x{TXID}"}, follow=True)
+    assert "What it goes out in is not served here any more, so its network cannot be asked about a transaction." in words(answer)
+    assert f"The transaction 0x{TXID} is not noted on it." in words(answer)
+    assert browser.post(url(refund), {"txid": TXID, "way": "wallet"}).status_code == 409
+    refund.refresh_from_db()
+    assert (refund.status, refund.txid) == ("approved", "")
 
 
 @pytest.mark.parametrize("typed", ["", "0x12", "queued-17", "a phrase that is none"])

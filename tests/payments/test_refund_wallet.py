@@ -124,11 +124,63 @@ def test_a_refund_that_was_changed_while_the_wallet_was_open_is_not_sent(page: P
     refund = story.approved()
     opens(refund, {"waits": [CONNECT]}).click()
     until_waiting(page, CONNECT)
-    refunds.restart(refund, by=None, now=story.now)
+    refunds.restart(refund, by=story.owner, now=story.now)
     page.evaluate("go('eth_requestAccounts')")
     expect(page.get_by_role("heading", name="Do not pay this now")).to_be_visible()
     page.wait_for_timeout(300)
     assert SEND not in asked(page)
+
+
+def test_a_refund_whose_payment_was_taken_back_while_the_wallet_was_open_is_not_sent(page: Page, opens: Opens, story: LiveRefunds) -> None:
+    refund = story.approved()
+    opens(refund, {"waits": [CONNECT]}).click()
+    until_waiting(page, CONNECT)
+    recorded.reverse(story.payment, by=story.owner, now=story.now)
+    page.evaluate("go('eth_requestAccounts')")
+    expect(page.get_by_role("heading", name="Do not pay this now")).to_be_visible()
+    expect(page.get_by_text("A payment behind it does not count any more")).to_be_visible()
+    expect(page.locator("[data-wallet]")).to_have_count(0)
+    page.wait_for_timeout(300)
+    assert SEND not in asked(page)
+
+
+def test_a_transaction_that_cannot_be_noted_any_more_stays_in_sight(page: Page, opens: Opens, story: LiveRefunds) -> None:
+    refund = story.approved()
+    opens(refund, {"waits": [SEND]}).click()
+    until_waiting(page, SEND)
+    refunds.restart(refund, by=story.owner, now=story.now)
+    expect(page.locator("[data-wallet-refused]")).to_be_hidden()
+    page.evaluate("go('eth_sendTransaction')")
+    lost = page.get_by_role("alert").filter(has_text="Your wallet has sent it, and we could not write this down.")
+    expect(lost).to_contain_text(HASH)
+    expect(lost).to_contain_text(f"Refund {refund.reference} is at “waiting for an address”")
+    expect(page.get_by_role("heading", name="Do not pay this now")).to_be_visible()
+    page.wait_for_timeout(300)
+    expect(lost).to_contain_text(HASH)  # swapping the rest of the page leaves it
+    assert page.evaluate("Object.entries(localStorage).filter(([name]) => name.startsWith('sent-by-wallet:')).map(([, txid]) => txid)") == [HASH]
+    page.goto(page.url)
+    expect(page.get_by_text(f"The transaction {HASH} is not noted on it. Write it down.")).to_be_visible()
+
+
+def test_a_redirect_is_not_taken_for_having_been_heard(page: Page, opens: Opens, story: LiveRefunds) -> None:
+    refund = story.approved()
+    button = opens(refund)
+    told: list[str] = []
+
+    def sign_in(route: Route) -> None:
+        if route.request.method != "POST":
+            return route.fallback()
+        told.append(route.request.post_data or "")
+        return route.fulfill(status=302, headers={"Location": "/accounts/login/"}) if len(told) == 1 else route.fallback()
+
+    page.route("**/pay/", sign_in)
+    button.click()
+    expect(page.locator("[data-wallet-sent]")).to_contain_text("0x9c41…e07b")
+    expect(page.get_by_role("heading", name="Sent, not seen yet")).to_be_visible()  # told again by itself
+    assert [HASH in word for word in told] == [True, True]
+    refund.refresh_from_db()
+    assert (refund.txid, refund.way) == (HASH, "wallet")
+    assert page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('sent-by-wallet:'))") == []
 
 
 def test_a_refusal_is_said_and_it_can_be_tried_again(page: Page, opens: Opens, story: LiveRefunds) -> None:

@@ -19,7 +19,7 @@ from payments.rails import sandbox
 from payments.rates.sandbox import FixedRates
 from payments.refunds import MovedOn, Refused, Seen, Terms
 from payments.shares import CannotRefund
-from tests.factories import make_draft
+from tests.factories import make_draft, make_merchant
 from tests.payments.money import BTC, ETH, NETWORK, USDT, Story
 from tests.payments.refunding import RefundStory, payers_address
 
@@ -218,6 +218,14 @@ def test_what_is_still_confirming_cannot_be_refunded_yet(merchant: Merchant) -> 
     assert refunds.objection(story.fresh()) == ""
 
 
+def test_less_than_its_network_sends_cannot_be_asked_for(story: RefundStory) -> None:
+    """546 satoshi are 51.8 cents."""
+    with pytest.raises(CannotRefund, match="That is less than can be sent in BTC on Sandbox"):
+        story.ask("other", asset=BTC, other_minor=51)
+    assert not Refund.objects.exists()
+    assert story.ask("other", asset=BTC, other_minor=52).amount_units == 548
+
+
 def test_no_payment_chosen_is_asked_for(story: RefundStory) -> None:
     terms = Terms("paid", assets.asset(USDT), frozenset({("payment", 77)}))
     with pytest.raises(CannotRefund, match="Choose which payment goes back"):
@@ -281,7 +289,7 @@ def test_what_was_overpaid_is_so_until_the_surplus_has_arrived(merchant: Merchan
     story.blocks(3)
     assert (story.invoice.is_overpaid, story.invoice.over_minor, story.invoice.credited_minor) == (True, 1_049, 11_049)
     refund = story.ask("surplus")
-    assert (refund.amount_minor, refund.amount_units) == (1_049, 11_392_886)  # 120 USDT · 10.49 / 110.49
+    assert (refund.amount_minor, refund.amount_units) == (1_049, 11_390_000)  # 120 USDT · 10.49 / 110.49 = 11.392886, down to a payable cent
     assert (story.fresh().is_overpaid, story.invoice.over_minor) == (True, 0)  # on its way: nothing more to send
     story.approve(story.claim(refund))
     refunds.found(fresh(refund), seen(), now=story.now)
@@ -308,7 +316,7 @@ def test_all_the_money_on_a_void_invoice_is_too_much(merchant: Merchant) -> None
     refund = story.ask("surplus")
     assert (refund.amount_minor, refund.amount_units) == (4_000, 43_440_000)
     changed = refunds.change(refund, story.terms("surplus", deduction_e4=100_000), by=story.owner, version=refund.version, now=story.now)
-    assert (changed.amount_minor, changed.amount_units) == (3_600, 39_096_000)
+    assert (changed.amount_minor, changed.amount_units) == (3_600, 39_090_000)
     story.approve(story.claim(changed))
     refunds.found(fresh(refund), seen(), now=story.now)
     assert (story.fresh().status, sums(story.invoice)) == ("void", (3_600, 0, 0, 400))
@@ -400,6 +408,44 @@ def test_a_change_may_use_what_the_refund_holds_itself_and_no_more(story: Refund
     assert sums(story.invoice) == (0, 10_000, 0, 0)
 
 
+@pytest.mark.parametrize("state", ["requested", "claimed", "approved"])
+def test_other_words_alone_leave_all_else_as_it_was(story: RefundStory, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    refund = at(story, state, "other", other_minor=4_000, reason="Late", note="Ask Rui")
+    before = row(refund)
+    monkeypatch.setitem(rates.sources, "sandbox", [FixedRates({"USDT": Decimal("2")})])  # another price than it was asked at
+    reworded = story.terms("other", other_minor=4_000, reason="Too late", note="")
+    refunds.change(refund, reworded, by=story.second, version=refund.version, now=story.now)
+    assert row(refund) == before | {"reason": "Too late", "note": "", "version": before["version"] + 1}
+    assert (story.kinds()[-1], Event.objects.latest("id").facts["refund"]["reason"]) == ("refund.changed", "Too late")
+
+
+def test_the_same_again_is_reckoned_anew(story: RefundStory, monkeypatch: pytest.MonkeyPatch) -> None:
+    refund = at(story, "approved", "other", other_minor=4_000, reason="Late")
+    monkeypatch.setitem(rates.sources, "sandbox", [FixedRates({"USDT": Decimal("2")})])
+    again = story.terms("other", other_minor=4_000, reason="Late")
+    changed = refunds.change(refund, again, by=story.second, version=refund.version, now=story.now)
+    assert (refund.amount_units, changed.amount_units, changed.status, changed.authors) == (
+        43_430_000,
+        21_720_000,
+        "claimed",
+        [story.owner.pk, story.second.pk],
+    )
+
+
+def test_other_words_for_other_payments_are_another_amount(merchant: Merchant) -> None:
+    """As much, and of another one: an approval was for the other."""
+    story = RefundStory(merchant, paid=False)
+    pieces = [
+        recorded.record(story.fresh(), way="cash", amount_minor=5_000, paid_at=story.now, note="", form_key=key, by=None, now=story.now)
+        for key in ("one", "two")
+    ]
+    first, second = (frozenset({("payment", piece.pk)}) for piece in pieces)
+    refund = at(story, "approved", "today", keys=first, reason="Late")
+    terms = story.terms("today", keys=second, reason="Too late")
+    assert refunds.change(refund, terms, by=story.owner, version=refund.version, now=story.now).status == "claimed"
+    assert RefundShare.objects.get().payment == pieces[1]
+
+
 def test_a_change_of_what_was_changed_meanwhile_is_refused(story: RefundStory) -> None:
     refund = story.ask("other", other_minor=1_000)
     stale = refund.version
@@ -463,6 +509,21 @@ def test_an_expired_refund_whose_money_went_elsewhere_is_not_asked_for_again(sto
     assert (fresh(refund).status, sums(story.invoice)) == ("expired", (0, 4_001, 0, 5_999))
 
 
+# --- another address ------------------------------------------------------------------------------------------------
+def test_once_it_is_approved_only_a_member_can_have_another_address_given(story: RefundStory) -> None:
+    """It may be on its way already: who sends it would pay the wrong address, and a second time."""
+    refund = at(story, "approved")
+    before = row(refund)
+    with pytest.raises(Refused, match=r"It is approved and may be on its way\. Write to Harbour & Pine"):
+        refunds.restart(refund, by=None, now=story.now)
+    assert row(refund) == before
+    assert refunds.restart(refund, by=story.owner, now=story.now).status == "requested"
+
+
+def test_the_payer_can_begin_anew_until_it_is_approved(story: RefundStory) -> None:
+    assert refunds.restart(at(story, "claimed"), by=None, now=story.now).status == "requested"
+
+
 # --- approving ----------------------------------------------------------------------------------------------------
 def test_an_amount_in_the_invoices_currency_gets_its_token_amount_at_approval(story: RefundStory, monkeypatch: pytest.MonkeyPatch) -> None:
     refund = at(story, "claimed", "fiat")
@@ -492,6 +553,24 @@ def test_without_a_price_an_amount_in_the_invoices_currency_waits(story: RefundS
     with pytest.raises(Refused, match="There is no price for USDT on Sandbox now"):
         story.approve(refund)
     assert fresh(refund).status == "claimed"
+
+
+def test_what_is_worth_less_than_can_be_sent_by_now_is_not_approved(story: RefundStory, monkeypatch: pytest.MonkeyPatch) -> None:
+    refund = story.claim(story.ask("fiat", asset=BTC, other_minor=0, deduction_e4=992_000))  # 0.80 EUR are 843 satoshi
+    monkeypatch.setitem(rates.sources, "sandbox", [FixedRates({"BTC": Decimal("200000")})])
+    with pytest.raises(Refused, match="That is less than can be sent in BTC on Sandbox"):
+        story.approve(refund)
+    assert (fresh(refund).status, fresh(refund).amount_units) == ("claimed", None)
+
+
+def test_a_token_that_left_the_catalogue_is_not_approved_and_nothing_is_named_for_it(story: RefundStory) -> None:
+    claimed, approved = at(story, "claimed", "fiat", deduction_e4=500_000), at(story, "approved")
+    Refund.objects.update(asset_id=f"{NETWORK}/token:gone")
+    with pytest.raises(Refused, match="Its token is no longer served here"):
+        story.approve(claimed)
+    with pytest.raises(Refused, match="Its token is no longer served here"):
+        refunds.sent(approved, txid=TXID, way="pasted", by=story.owner, now=story.now)
+    assert (fresh(claimed).status, fresh(approved).status) == ("claimed", "approved")
 
 
 def test_an_approval_is_of_what_was_seen(story: RefundStory) -> None:
@@ -530,11 +609,31 @@ def test_naming_the_same_transaction_again_is_nothing_new_and_another_is_refused
 
 
 def test_a_transaction_that_is_not_this_refund_is_put_aside_for_ever(story: RefundStory) -> None:
-    refund = refunds.unsent(refunds.found(at(story, "approved"), seen(height=None), now=story.now), by=story.owner, now=story.now)
+    refund = refunds.unsent(at(story, "sent"), by=story.owner, now=story.now)
     assert (refund.status, refund.txid, refund.place, refund.sent_at, refund.refused_txids) == ("approved", "", None, None, [TXID])
+    with pytest.raises(Refused, match="You said that this transaction is not this refund"):
+        refunds.sent(refund, txid=TXID, way="pasted", by=story.owner, now=story.now)
     refund = refunds.unsent(refunds.sent(refund, txid=OTHER_TXID, way="pasted", by=None, now=story.now), by=story.owner, now=story.now)
     assert refund.refused_txids == [TXID, OTHER_TXID]
     assert sums(story.invoice) == (0, 10_000, 0, 0)
+
+
+@pytest.mark.parametrize("height", [None, 90])
+def test_what_the_network_shows_is_this_refund_and_its_approval_is_not_for_a_second_payment(story: RefundStory, height: int | None) -> None:
+    refund = refunds.found(at(story, "approved"), seen(height=height, confirmations=1), now=story.now)
+    before = row(refund)
+    with pytest.raises(Refused, match="The network shows exactly this payment, to exactly this address"):
+        refunds.unsent(refund, by=story.owner, now=story.now)
+    assert row(refund) == before
+    refund = refunds.missing(refund, why="", now=story.now)
+    assert refunds.unsent(refund, by=story.owner, now=story.now).status == "approved"
+
+
+def test_one_output_pays_one_refund_of_each_merchant(story: RefundStory) -> None:
+    """What another merchant says of it takes it from nobody."""
+    other = RefundStory(make_merchant(slug="other"))
+    theirs, ours = at(other, "confirmed"), at(story, "confirmed")
+    assert [(refund.status, refund.txid, refund.place, refund.trouble) for refund in (fresh(theirs), fresh(ours))] == [("confirmed", TXID, 0, "")] * 2
 
 
 def test_one_output_pays_one_refund(story: RefundStory) -> None:
@@ -681,14 +780,64 @@ def test_in_whatever_order_refunds_are_confirmed_again_the_notes_take_back_what_
     first, second = confirmed(story, 2_000, "1" * 64), confirmed(story, 3_000, "2" * 64)
     assert notes() == [("CN-000001", 3_000)]
     refunds.missing(first, why="", now=story.now)
+    assert notes() == [("CN-000002", 1_000)]  # 30.00 are away, 20.00 of them the surplus
     refunds.found(fresh(first), seen("1" * 64), now=story.now)
-    assert notes() == [("CN-000001", 3_000)]  # 50.00 went back, 20.00 of it the surplus
+    assert notes() == [("CN-000002", 1_000), ("CN-000003", 2_000)]
     refunds.missing(fresh(first), why="", now=story.now)
     refunds.missing(fresh(second), why="", now=story.now)
     assert notes() == []
     refunds.found(fresh(second), seen("2" * 64), now=story.now)
+    assert notes() == [("CN-000002", 1_000)]  # it says just what is true again
     refunds.found(fresh(first), seen("1" * 64), now=story.now)
-    assert notes() == [("CN-000001", 3_000)]
+    assert notes() == [("CN-000002", 1_000), ("CN-000003", 2_000)]
+    assert (fresh(first).credit_note.number, fresh(second).credit_note.number) == ("CN-000003", "CN-000002")  # type: ignore[union-attr]
+
+
+def test_a_refund_that_was_the_surplus_takes_back_what_was_billed_once_the_surplus_went_otherwise(merchant: Merchant) -> None:
+    """No refund keeps a note of what it was when it was confirmed first."""
+    story = overpaid(merchant)
+    first, second = (story.approve(story.claim(story.ask("other", other_minor=minor))) for minor in (10_000, 2_000))
+    first = refunds.found(first, seen("1" * 64), now=story.now)
+    assert notes() == [("CN-000001", 8_000)]
+    refunds.missing(first, why="", now=story.now)
+    refunds.found(second, seen("2" * 64), now=story.now)
+    assert notes() == []
+    refunds.found(fresh(first), seen("1" * 64), now=story.now)
+    assert (notes(), sums(story.invoice)) == ([("CN-000002", 10_000)], (12_000, 0, 0, 0))
+
+
+def test_what_was_confirmed_and_given_up_leaves_the_surplus_to_the_others(merchant: Merchant) -> None:
+    story = overpaid(merchant)
+    first, second = confirmed(story, 2_000, "1" * 64), confirmed(story, 6_000, "2" * 64)
+    third = confirmed(story, 1_000, "3" * 64)
+    assert notes() == [("CN-000001", 6_000), ("CN-000002", 1_000)]
+    refunds.missing(first, why="", now=story.now)
+    assert notes() == [("CN-000003", 5_000)]  # the latest first: all of 10.00, and 10.00 of 60.00
+    refunds.fail(fresh(first), why="Gone", by=story.owner, now=story.now)
+    assert (notes(), sums(story.invoice)) == ([("CN-000003", 5_000)], (7_000, 0, 0, 5_000))
+    assert (fresh(second).credit_note.number, fresh(third).credit_note) == ("CN-000003", None)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("minor", [10_000, 4_000])
+def test_a_note_says_the_transaction_and_the_amount_that_went_back_at_last(story: RefundStory, minor: int) -> None:
+    refund = refunds.missing(at(story, "confirmed"), why="", now=story.now)
+    refund = refunds.unsent(refund, by=story.owner, now=story.now)
+    if minor < 10_000:
+        terms = story.terms("other", other_minor=minor)
+        refund = story.approve(refunds.change(refund, terms, by=story.owner, version=refund.version, now=story.now))
+    refund = refunds.found(refund, seen(OTHER_TXID), now=story.now)
+    assert (refund.status, notes()) == ("confirmed", [("CN-000002", minor)])
+    assert refund.credit_note is not None and refund.credit_note.paid_back["txid"] == OTHER_TXID
+    assert CreditNote.objects.get(number="CN-000001").paid_back["txid"] == TXID  # what was frozen stays
+
+
+def test_a_refund_confirmed_again_on_an_invoice_that_was_voided_meanwhile_takes_nothing_back(merchant: Merchant) -> None:
+    story = RefundStory(merchant, paid=False)
+    story.pay(units=43_440_000)
+    story.blocks(3)
+    refund = refunds.missing(at(story, "confirmed"), why="", now=story.now)
+    lifecycle.void(story.fresh(), by=story.owner, reason="Wrong client", now=story.now)
+    assert (refunds.found(refund, seen(), now=story.now).status, notes()) == ("confirmed", [])
 
 
 def test_credit_notes_never_take_back_more_than_was_billed(merchant: Merchant) -> None:

@@ -105,9 +105,9 @@ def test_a_payment_that_is_short_lends_nothing_and_takes_nothing_from_the_others
     [
         ("paid", {}, 10_000, 108_700_000),  # exactly what came
         ("paid", {"deduction": 100_000}, 9_000, 97_830_000),  # less 10 %
-        ("paid", {"deduction": 333_333}, 6_666, 72_459_420),  # 66.6667 % of 100.00, floored to the cent; 72.45942 floored
+        ("paid", {"deduction": 333_333}, 6_666, 72_450_000),  # 66.6667 % of 100.00, floored to the cent; 72.459…, down to a payable cent
         ("paid", {"deduction": 999_999}, 0, None),
-        ("surplus", {"over": 150}, 150, 1_630_500),
+        ("surplus", {"over": 150}, 150, 1_630_000),  # 1.6305
         ("surplus", {"over": 20_000}, 10_000, 108_700_000),  # no more than the payments chosen
         ("surplus", {"over": 0}, 0, None),
         ("today", {}, 10_000, 108_690_000),  # 100 / 0.92 = 108.695652…, down to a payable cent
@@ -194,17 +194,45 @@ def test_what_is_too_little_to_send_is_refused() -> None:
         reckoned("paid", source(1, 10_000, units=1), deduction=1)
 
 
-def test_each_payment_is_floored_for_itself() -> None:
-    parts = (Part(source(1, 3, units=100), 1), Part(source(2, 3, units=100), 2))
-    assert pro_rata(parts) == 33 + 66
+@pytest.mark.parametrize(
+    ("asset", "units", "expected"),
+    [
+        (BTC, 100, 33 + 66),  # wallets can pay its last digit
+        (USDT, 100_000, 90_000),  # 33_333 and 66_666, down to a payable cent; a third and two thirds of it would be ten of them
+    ],
+)
+def test_each_payment_is_floored_for_itself_and_all_together_to_what_wallets_can_pay(asset: str, units: int, expected: int) -> None:
+    parts = (Part(source(1, 3, units=units, asset=asset), 1), Part(source(2, 3, units=units, asset=asset), 2))
+    assert pro_rata(parts, assets.asset(asset)) == expected
+
+
+def test_payments_that_go_back_whole_go_back_to_the_last_unit() -> None:
+    first, second = source(1, 3, units=1_000_003), source(2, 5, units=2_000_004)
+    assert pro_rata((Part(first, 3), Part(second, 5)), assets.asset(USDT)) == 3_000_007
+    assert pro_rata((Part(first, 3), Part(second, 4)), assets.asset(USDT)) == 2_600_000  # 1_000_003 and 1_600_003
+
+
+@pytest.mark.parametrize("basis", ["today", "fiat", "other"])
+def test_nothing_goes_out_that_is_less_than_its_network_sends(basis: str) -> None:
+    """546 satoshi: at 100,000 EUR for a bitcoin 54.6 cents."""
+    price = Rate(Decimal("100000"), "EUR", "Kraken", T0)
+    assert reckoned(basis, by_hand(1, 55), asset=BTC, rate=price, other=55).about_units == 550
+    with pytest.raises(CannotRefund, match="That is less than can be sent in BTC on Sandbox"):
+        reckoned(basis, by_hand(1, 54), asset=BTC, rate=price, other=54)
+
+
+def test_not_even_a_whole_payment_goes_back_in_less_than_its_network_sends() -> None:
+    assert reckoned("paid", source(1, 1, units=10_000)).units == 10_000
+    with pytest.raises(CannotRefund, match="That is less than can be sent in USDT on Sandbox"):
+        reckoned("paid", source(1, 1, units=9_999))
 
 
 def test_a_payment_that_goes_back_in_pieces_never_sends_more_than_came() -> None:
     first = reckoned("other", source(1, 10_000, units=108_600_001), other=3_333)
     assert first.amount_minor == 3_333
     pieces = [reckoned("paid", source(1, 10_000, units=108_600_001, taken=gone), deduction=cut) for gone, cut in ((0, 666_700), (3_333, 0))]
-    assert [(piece.amount_minor, piece.units) for piece in pieces] == [(3_333, 36_196_380), (6_667, 72_403_620)]
-    assert sum(piece.units or 0 for piece in pieces) == 108_600_000  # of 108_600_001
+    assert [(piece.amount_minor, piece.units) for piece in pieces] == [(3_333, 36_190_000), (6_667, 72_400_000)]  # 36.19638 and 72.40362
+    assert sum(piece.units or 0 for piece in pieces) == 108_590_000  # of 108_600_001
 
 
 @pytest.mark.parametrize(
@@ -266,11 +294,14 @@ def test_what_was_paid_goes_back_by_the_rule_on_paper(paid: list[Source], deduct
     amount = int(Fraction(left) * (1 - Fraction(deduction, 10**6)))
     expected = Worked(paid).take(amount) or {}
     units = sum(int(Fraction(one.units) * expected.get(one.key[1], 0) / one.credit_minor) for one in paid)
+    if any(minor < paid[number - 1].credit_minor for number, minor in expected.items()):  # not every payment goes back whole
+        units = units // 10_000 * 10_000
     try:
         found = reckoned("paid", *paid, deduction=deduction)
     except CannotRefund:
-        assert amount == 0 or units == 0
+        assert amount == 0 or units < 10_000
         return
+    assert units >= 10_000
     assert (found.amount_minor, dict(taken(found.parts)), found.units) == (amount, expected, units)
 
 

@@ -20,9 +20,11 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 _counter = iter(range(10_000))
 
 
-def two_stories() -> list[tuple[RefundStory, Refund]]:
-    """Two approved refunds of as much to one address, of two invoices: no lock is theirs together."""
-    told = [RefundStory(make_merchant(slug=f"payee-{next(_counter)}")) for _story in range(2)]
+def two_stories(*, of_one: bool = True) -> list[tuple[RefundStory, Refund]]:
+    """Two approved refunds of as much to one address, of two invoices of one merchant, or each of its own: no lock is theirs
+    together."""
+    first = make_merchant(slug=f"payee-{next(_counter)}")
+    told = [RefundStory(merchant) for merchant in (first, first if of_one else make_merchant(slug=f"payee-{next(_counter)}"))]
     pairs = [(story, story.approved()) for story in told]
     assert len({(refund.address, refund.asset_id, refund.amount_units) for _story, refund in pairs}) == 1
     return pairs
@@ -99,3 +101,13 @@ def test_a_payment_that_two_refunds_are_looking_for_is_taken_by_one_and_the_othe
 def test_without_the_constraint_both_take_it() -> None:
     with unconstrained():
         assert failures(nobody_has_named_it) == TWIN_RUNS
+
+
+def test_two_merchants_that_name_one_transaction_at_once_take_nothing_from_each_other() -> None:
+    pairs = two_stories(of_one=False)
+    txid = pairs[0][0].send(pairs[0][1])
+    for story, refund in pairs:
+        refunds.sent(refund, txid=txid, way=Refund.Way.PASTED, by=story.owner, now=story.now)
+    with ended(pairs):
+        both_see(pairs, txid)
+        assert outcome(pairs) == [("sent", True, ""), ("sent", True, "")]

@@ -12,7 +12,7 @@ from merchants import assets
 from merchants.models import Event, Role, User
 from payments import claims, recorded, refunds, shares
 from payments.models import Refund, RefundShare
-from payments.refunds import Terms
+from payments.refunds import Terms, asking, door
 from payments.shares import CannotRefund
 from tests.factories import NOW, add_member, make_draft, make_merchant, publish
 from tests.payments.money import USDT
@@ -63,7 +63,7 @@ def kinds(invoice: Invoice) -> list[str]:
 def two_for_more_than_is_left() -> None:
     invoice, owner, _second = paid()
     meeting = Meeting(2)
-    with patched((refunds, "_columns", meeting.before(refunds._columns))):
+    with patched((asking, "_columns", meeting.before(asking._columns))):
         results = race(lambda: ask(invoice, owner, 6_000, "one"), lambda: ask(invoice, owner, 6_000, "two"))
     assert sorted(type(result).__name__ for result in results) == ["CannotRefund", "Refund"]
     assert any(isinstance(result, CannotRefund) and "more than is left" in str(result) for result in results)
@@ -85,7 +85,7 @@ def test_without_the_lock_more_goes_back_than_came() -> None:
 def one_form_pressed_twice() -> None:
     invoice, owner, _second = paid()
     meeting = Meeting(2)
-    with patched((refunds, "_columns", meeting.before(refunds._columns))):
+    with patched((asking, "_columns", meeting.before(asking._columns))):
         first, second = race(*[lambda: ask(invoice, owner, 4_000, "one form")] * 2)
     assert isinstance(first, Refund) and first == second
     assert (Refund.objects.filter(invoice=invoice).count(), kinds(invoice)) == (1, ["refund.requested"])
@@ -108,7 +108,7 @@ def claimed_while_cancelled() -> None:
     address = payers_address()
     given = claims.offer(refund, address=address, last=address[-4:], now=NOW)
     meeting = Meeting(2)
-    with patched((refunds, "_swap", meeting.before(refunds._swap))):
+    with patched((door, "_swap", meeting.before(door._swap))):
         claim, cancel = race(lambda: claims.confirm(given, now=NOW), lambda: refunds.cancel(refund, why="Agreed", by=owner, now=NOW))
     refund.refresh_from_db()
     invoice.refresh_from_db()
@@ -129,12 +129,12 @@ def test_claimed_and_cancelled_at_once_one_comes_after_the_other() -> None:
 
 
 def test_without_the_lock_the_condition_still_keeps_them_apart() -> None:
-    with patched((refunds, "locked", unlocked)):
+    with patched((door, "locked", unlocked)):
         claimed_while_cancelled()
 
 
 def test_without_the_lock_and_the_condition_both_write_over_each_other() -> None:
-    with patched((refunds, "locked", unlocked), (refunds, "_swap", unconditional)):
+    with patched((door, "locked", unlocked), (door, "_swap", unconditional)):
         assert failures(claimed_while_cancelled) == TWIN_RUNS
 
 
@@ -145,7 +145,7 @@ def approved_while_changed() -> None:
     refund = claims.enter(ask(invoice, owner, 4_000, "one"), address=payers_address(), by=owner, now=NOW)
     version, more = refund.version, terms(invoice, 9_000)
     meeting = Meeting(2)
-    with patched((refunds, "_swap", meeting.before(refunds._swap))):
+    with patched((door, "_swap", meeting.before(door._swap))):
         approve, change = race(
             lambda: refunds.approve(refund, by=second, version=version, now=NOW),
             lambda: refunds.change(refund, more, by=owner, version=version, now=NOW),
@@ -167,12 +167,12 @@ def test_approved_and_changed_at_once_one_of_them_is_told_to_look_again() -> Non
 
 
 def test_without_the_lock_the_version_still_keeps_an_approval_from_what_was_not_seen() -> None:
-    with patched((refunds, "locked", unlocked)):
+    with patched((door, "locked", unlocked)):
         approved_while_changed()
 
 
 def test_without_the_lock_and_the_version_an_amount_is_approved_that_nobody_saw() -> None:
-    with patched((refunds, "locked", unlocked), (refunds, "_swap", unconditional)):
+    with patched((door, "locked", unlocked), (door, "_swap", unconditional)):
         assert failures(approved_while_changed) == TWIN_RUNS
 
 
