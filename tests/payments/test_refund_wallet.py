@@ -138,7 +138,7 @@ def test_a_refund_whose_payment_was_taken_back_while_the_wallet_was_open_is_not_
     recorded.reverse(story.payment, by=story.owner, now=story.now)
     page.evaluate("go('eth_requestAccounts')")
     expect(page.get_by_role("heading", name="Do not pay this now")).to_be_visible()
-    expect(page.get_by_text("A payment behind it does not count any more")).to_be_visible()
+    expect(page.locator("#status strong").filter(has_text="A payment behind it does not count any more")).to_be_visible()
     expect(page.locator("[data-wallet]")).to_have_count(0)
     page.wait_for_timeout(300)
     assert SEND not in asked(page)
