@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from invoicing import lifecycle, search
 from invoicing.models import Invoice
 from merchants.models import Event, User
 from payments import balances, held, quotes, settlement, transfers, unassigned, unexplained, watcher
+from payments.confirmations import Tip
 from payments.models import BalanceLook, Quote, Transfer
 from tests.factories import NOW, make_user
 from tests.payments.pretend import ETH, HOME, USDC, LiveStory, Node, PretendRail, fixed_wallet, living, network, own_wallet, pretending
@@ -205,7 +206,7 @@ def looked_at_beside_its_transaction() -> None:
     sighting = next(one for one in node().inner if one.address == address.address)
     look = BalanceLook.objects.get(address=address)
     balance = node().balance(address.address)
-    tip = watcher.Tip(node().head.height)
+    tip = Tip(node().head.height)
     meeting = Meeting(2)
 
     def writes() -> None:
@@ -214,14 +215,14 @@ def looked_at_beside_its_transaction() -> None:
         meeting.wait()
 
     def write() -> None:
-        with watcher.transaction.atomic():
+        with transaction.atomic():
             invoice = lifecycle.locked(story.invoice.pk)
             unexplained.resolve(invoice, sighting, address=address, network=HOME, now=NOW)
             transfers.apply(invoice, sighting, address=address, network=HOME, tip=tip, now=NOW)
             settlement.settle(invoice, now=NOW)
 
     def looks() -> None:
-        with watcher.transaction.atomic():
+        with transaction.atomic():
             invoice = lifecycle.locked(story.invoice.pk)
             unexplained.look(invoice, look.pk, balance, network=network(), tip=tip, stands=lambda _row: True, now=NOW)
             settlement.settle(invoice, now=NOW)
