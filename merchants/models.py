@@ -80,6 +80,11 @@ class Logo(models.Model):
         return cls.objects.get_or_create(sha256=hashlib.sha256(png).hexdigest(), defaults={"png": png})[0]
 
 
+def quiet_notices() -> list[str]:
+    """The notices that a new merchant does not get until it asks for them: 'payment seen' would come twice for each payment."""
+    return ["seen"]
+
+
 class Merchant(models.Model):
     """A business. Its money rules and looks are defaults for new invoices; an issued one has its own copy."""
 
@@ -111,6 +116,9 @@ class Merchant(models.Model):
     refund_limit_currency = models.CharField(max_length=3, blank=True)
     event_sequence = models.PositiveBigIntegerField(default=0)  # the last number given at fan-out
     daily_mail_limit = models.PositiveIntegerField(default=200)
+    attach_pdf = models.BooleanField(_("PDF in the mail"), default=False)  # else a link to it
+    copies_to = models.EmailField(_("copies of payers' mails"), blank=True)  # a blind copy of each goes there
+    notices_off = models.JSONField(default=quiet_notices, blank=True)  # kinds of notice that the merchant does not want
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(User, through="Membership", related_name="merchants")
 

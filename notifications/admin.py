@@ -17,12 +17,12 @@ from notifications.models import Attempt, Delivery, Endpoint
 class EndpointAdmin(OperatorAdmin):
     """Without its secret, encrypted or not."""
 
-    list_display = ("url", "merchant", "app_id", "is_enabled", "created_at")
+    list_display = ("url", "merchant", "format", "is_enabled", "created_at")
     list_filter = ("is_enabled",)
     list_select_related = ("merchant",)
-    search_fields = ("url", "=app_id", "merchant__slug")
+    search_fields = ("url", "merchant__slug")
     ordering = ("-id",)
-    fields = ("merchant", "url", "app_id", "is_enabled", "created_at")
+    fields = ("merchant", "url", "format", "is_enabled", "created_at")
 
 
 class AttemptInline(OperatorInline):

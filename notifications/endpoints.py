@@ -13,10 +13,15 @@ from merchants.events import record
 from merchants.models import Merchant, User
 from notifications import signing
 from notifications.audience import owners
-from notifications.models import Endpoint
+from notifications.models import Application, Endpoint
 from notifications.transports.guard import objection
 
 OVERLAP = timedelta(hours=24)  # long enough to put the new secret into a receiver
+
+
+def application(merchant: Merchant) -> Application:
+    """The merchant's App ID, made when it is first looked for."""
+    return Application.objects.get_or_create(merchant=merchant)[0]
 
 
 def of(merchant: Merchant) -> Endpoint | None:

@@ -4,6 +4,7 @@ from invoicing.models.credit_note import CreditNote
 from invoicing.models.invoice import Invoice, LineItem, Shelf, Status
 from invoicing.models.item import Item
 from invoicing.models.payer import Payer
+from invoicing.models.reminder import Reminder, ReminderRule
 from invoicing.models.schedule import Occurrence, Schedule, ScheduleLine, ScheduleStatus, Segment
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "LineItem",
     "Occurrence",
     "Payer",
+    "Reminder",
+    "ReminderRule",
     "Rendering",
     "Schedule",
     "ScheduleLine",

@@ -20,6 +20,7 @@ class Contents(models.Model):
     payer = models.ForeignKey("invoicing.Payer", null=True, blank=True, on_delete=models.SET_NULL, related_name="%(class)ss")
     payer_name = models.CharField(max_length=120, blank=True)
     payer_email = models.EmailField(blank=True)
+    mail_copies = models.JSONField(default=dict, blank=True)  # {"to": [], "cc": [], "bcc": []}: who gets the payer's mails besides
     payer_address = models.TextField(blank=True, max_length=500)
     payer_tax_id = models.CharField(max_length=60, blank=True)
     payer_reference = models.CharField(max_length=60, blank=True)
@@ -43,6 +44,7 @@ class Contents(models.Model):
     time_zone = models.CharField(max_length=60, default="UTC")
     notify_email = models.BooleanField(default=True)  # payment notices to the merchant
     notify_webhook = models.BooleanField(default=True)
+    remind = models.BooleanField(default=True)  # by the merchant's rules, see invoicing.reminders
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -74,6 +74,7 @@ class Invoice(Contents):
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
     void_reason = models.CharField(max_length=300, blank=True)
+    mail_to = models.EmailField(blank=True)  # where its mails go from now on, when the payer's address on it proved wrong
     replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")  # the void one it was written for
     replaced_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 

@@ -39,6 +39,7 @@ def _page(request: MerchantRequest, found: Endpoint | None, form: EndpointForm, 
     context = {
         "nav": "developers",
         "endpoint": found,
+        "application": endpoints.application(request.merchant),
         "form": form,
         "secret": _secret_once(request, found),
         "owns": may(request.membership, "own"),

@@ -1,8 +1,7 @@
-"""Webhook endpoints, and every message with each of its attempts."""
+"""Every message, with each of its attempts."""
 
 from __future__ import annotations
 
-import secrets
 from typing import ClassVar
 
 from django.db import models
@@ -10,34 +9,20 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from merchants.models import Event, Merchant
-
-
-def new_app_id() -> str:
-    return "app_" + secrets.token_hex(10)
-
-
-class Endpoint(models.Model):
-    """Where a merchant's webhooks go."""
-
-    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="endpoints")
-    app_id = models.CharField(max_length=40, unique=True, default=new_app_id)
-    url = models.URLField(max_length=500)
-    secret = models.TextField()  # encrypted, see merchants.secrets
-    old_secret = models.TextField(blank=True)  # the one before it, encrypted too: it signs beside it for a day
-    old_secret_until = models.DateTimeField(null=True, blank=True)
-    is_enabled = models.BooleanField(default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["merchant"], name="endpoint_of_merchant_once", condition=Q(is_enabled=True))]
-
-    def __str__(self) -> str:
-        return self.url
+from notifications.models.endpoint import Endpoint
 
 
 class Channel(models.TextChoices):
     EMAIL = "email", _("email")
     WEBHOOK = "webhook", _("webhook")
+
+
+class Copy(models.TextChoices):
+    """In what part a mail's recipient gets it."""
+
+    TO = "to", _("to")
+    CC = "cc", _("copy")
+    BCC = "bcc", _("blind copy")
 
 
 class Delivery(models.Model):
@@ -55,6 +40,7 @@ class Delivery(models.Model):
     channel = models.CharField(max_length=8, choices=Channel)
     template = models.CharField(max_length=60)  # the kind of email, or the event kind of a webhook
     recipient = models.CharField(max_length=254)  # an address, or 'endpoint:<id>'
+    copy = models.CharField(max_length=3, choices=Copy, default=Copy.TO)
     endpoint = models.ForeignKey(Endpoint, null=True, blank=True, on_delete=models.SET_NULL, related_name="deliveries")
     invoice = models.ForeignKey("invoicing.Invoice", null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries")
     message_id = models.CharField(max_length=120, unique=True)  # a retry repeats it; a resend is another message
@@ -69,6 +55,8 @@ class Delivery(models.Model):
     leased_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
+    provider_id = models.CharField(max_length=200, blank=True)  # what the mail provider calls it: its word of a bounce names it
+    bounced_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -76,6 +64,9 @@ class Delivery(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["event", "channel", "template", "recipient"], name="delivery_once")]
         indexes: ClassVar = [
             models.Index(fields=["channel", "next_at", "id"], name="delivery_claim", condition=Q(status="queued")),
+            models.Index(fields=["channel", "merchant", "next_at", "id"], name="delivery_turns", condition=Q(status="queued")),
+            models.Index(fields=["endpoint", "next_at", "id"], name="delivery_of_endpoint", condition=Q(status="queued")),
+            models.Index(fields=["provider_id"], name="delivery_of_provider", condition=~Q(provider_id="")),
             models.Index(fields=["leased_until"], name="delivery_abandoned", condition=Q(status="sending")),
             models.Index(fields=["invoice", "-id"], name="delivery_of_invoice"),
             models.Index(fields=["merchant", "-id"], name="delivery_of_merchant"),
@@ -103,6 +94,7 @@ class Attempt(models.Model):
     is_permanent = models.BooleanField(default=False)
     code = models.CharField(max_length=20, blank=True)  # SMTP or HTTP status
     answer = models.TextField(blank=True)  # the first 2 kB of what came back, or the reason
+    request = models.JSONField(default=dict)  # a webhook's headers as they went; of a mail nothing
 
     class Meta:
         ordering: ClassVar = ["number"]
@@ -110,3 +102,18 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.delivery_id} #{self.number}"
+
+
+class MailCopy(models.Model):
+    """The mail as it left, without what its links open: for the members who want to see what was sent."""
+
+    delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="mail")
+    subject = models.CharField(max_length=300)
+    contents = models.BinaryField()  # zlib over JSON: {"text", "html", "sender", "reply_to", "language"}, see notifications.copies
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "mail copies"
+
+    def __str__(self) -> str:
+        return self.subject
