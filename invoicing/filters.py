@@ -7,11 +7,9 @@ CSV files and the bulk actions all ask the same `Filter`, so that what is export
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 from django.utils.functional import Promise
@@ -19,8 +17,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from invoicing import search, standing
-from invoicing.models import Invoice, Payer, Shelf, Status
+from invoicing.models import Invoice, Shelf, Status
 from invoicing.models.invoice import BEGINNING, DUE_TIME, DUE_TIME_LATEST, ISSUE_TIME, NEWEST, PAYER_NAME
+from invoicing.narrowing import Asked, Narrowed, midnight
 from merchants import assets
 from merchants.models import Merchant
 
@@ -121,81 +120,23 @@ class Beyond(Func):
 
 # --- the filter -----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class Filter:
-    """`since` and `until` are days of the merchant's zone, both included, of the issue date (of the planned one, before that)."""
+class Filter(Narrowed):
+    """The dates are of the issue date (of the planned one, before that); the asset is what was paid in, or is being."""
 
-    show: str = "all"
-    q: str = ""
-    since: date | None = None
-    until: date | None = None
-    payer: Payer | None = None
-    asset: str = ""  # CAIP-19: paid in it, or being paid
-    currency: str = ""
     archived: bool = False
     sort: str = ""
 
     @classmethod
     def read(cls, data: Mapping[str, str], *, merchant: Merchant) -> tuple[Filter, list[str]]:
         """The filter that a query string asks for, and a sentence for each part of it that means nothing here."""
-        given = {name: value.replace("\0", "").strip() for name in NAMES if (value := data.get(name) or "")}
-        notices: list[str] = []
-
-        def kept(name: str, known: bool, sentence: str) -> str:
-            value = given.get(name, "")
-            if value and not known:
-                notices.append(sentence)
-            return value if known else ""
-
-        days = {name: day_of(given.get(name, "")) for name in ("from", "to")}
-        if any(given.get(name) and days[name] is None for name in days):
-            notices.append(_("A date was left out: it is not a day of the calendar."))
-        if days["from"] and days["to"] and days["from"] > days["to"]:
-            notices.append(_("The dates were left out: the first is after the last."))
-            days = {"from": None, "to": None}
-        payer = payer_of(merchant, given.get("payer", ""))
-        kept("payer", payer is not None, _("The payer was left out: there is none like it in your directory."))
-        usable = {asset.id for asset in assets.usable_by(merchant)}
-        found = cls(
-            show=kept("show", given.get("show", "") in SHOWS, _("The status was left out: there is none of that name.")) or "all",
-            q=given.get("q", "")[:MOST_TYPED],
-            since=days["from"],
-            until=days["to"],
-            payer=payer,
-            asset=kept("asset", given.get("asset", "") in usable, _("The token was left out: it is none of yours.")),
-            currency=kept(
-                "currency", given.get("currency", "") in assets.catalogue().currencies, _("The currency was left out: it is not used here.")
-            ),
-            archived=given.get("archived") == "1",
-            sort=kept("sort", given.get("sort", "") in ORDERS, _("The order was left out: rows cannot be sorted like that.")),
-        )
-        return found, notices
+        asked = Asked(data, merchant)
+        parts = asked.parts(shows=SHOWS, tokens={asset.id for asset in assets.usable_by(merchant)})
+        sort = asked.kept("sort", ORDERS, _("The order was left out: rows cannot be sorted like that."))
+        return cls(**parts, archived=asked.given("archived") == "1", sort=sort), asked.notices
 
     def values(self) -> dict[str, str]:
-        """The parts that narrow or sort, by their names in the URL."""
-        written = {
-            "show": "" if self.show == "all" else self.show,
-            "q": self.q,
-            "from": self.since.isoformat() if self.since else "",
-            "to": self.until.isoformat() if self.until else "",
-            "payer": str(self.payer.pk) if self.payer else "",
-            "asset": self.asset,
-            "currency": self.currency,
-            "archived": "1" if self.archived else "",
-            "sort": self.sort,
-        }
-        return {name: value for name, value in written.items() if value}
-
-    def to_query(self, **more: str) -> str:
-        """'show=open&q=ana', without a '?'; `read` gives the same filter back. `more` are further parameters."""
-        return urlencode(self.values() | more)
-
-    def but(self, **changes: Any) -> Filter:
-        return replace(self, **changes)
-
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether it leaves anything out that lies on the desk."""
-        return any(getattr(self, part.name) != part.default for part in fields(self) if part.name != "sort")
+        more = {"archived": "1" if self.archived else "", "sort": self.sort}
+        return super().values() | {name: value for name, value in more.items() if value}
 
     @property
     def order(self) -> Order:
@@ -224,24 +165,3 @@ class Filter:
     def _dates(self, zone: str) -> Q:
         found = Q(issued__gte=midnight(self.since, zone)) if self.since else Q(issued__gt=BEGINNING)
         return found & Q(issued__lt=midnight(self.until + timedelta(days=1), zone)) if self.until else found
-
-
-NAMES = ("show", "q", "from", "to", "payer", "asset", "currency", "archived", "sort")
-MOST_TYPED = 200
-
-
-def midnight(day: date, zone: str) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(zone))
-
-
-def day_of(text: str) -> date | None:
-    """A day that can be converted to any zone; None for anything else."""
-    try:
-        day = date.fromisoformat(text) if len(text) == 10 else None
-    except ValueError:
-        return None
-    return day if day and 1900 <= day.year <= 2999 else None
-
-
-def payer_of(merchant: Merchant, text: str) -> Payer | None:
-    return Payer.objects.filter(merchant=merchant, pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 19 else None

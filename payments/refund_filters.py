@@ -6,19 +6,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from invoicing import search
-from invoicing.filters import MOST_TYPED, Order, day_of, midnight, payer_of
-from invoicing.models import Invoice, Payer
+from invoicing.filters import Order
+from invoicing.models import Invoice
+from invoicing.narrowing import Asked, Narrowed, midnight
 from merchants import assets
 from merchants.models import Merchant
 from payments.models import LIVE, Refund
@@ -43,76 +42,17 @@ SHOWS: dict[str, Show] = {
     **{state.value: Show(state.label, (state,)) for state in LIVE if state is not State.REQUESTED},
     "ended": Show(_l("Ended"), ENDED),
 }
-NAMES = ("show", "q", "from", "to", "payer", "asset", "currency")
 
 
 @dataclass(frozen=True)
-class RefundFilter:
-    """`since` and `until` are days of the merchant's zone, both included, on which a refund was asked for."""
-
-    show: str = "all"
-    q: str = ""
-    since: date | None = None
-    until: date | None = None
-    payer: Payer | None = None
-    asset: str = ""  # CAIP-19: what it goes out in
-    currency: str = ""
+class RefundFilter(Narrowed):
+    """The dates are those on which a refund was asked for; the asset is what it goes out in."""
 
     @classmethod
     def read(cls, data: Mapping[str, str], *, merchant: Merchant) -> tuple[RefundFilter, list[str]]:
         """The filter that a query string asks for, and a sentence for each part of it that means nothing here."""
-        given = {name: (data.get(name) or "").replace("\0", "").strip() for name in NAMES}
-        known = assets.catalogue()
-        since, until, payer = day_of(given["from"]), day_of(given["to"]), payer_of(merchant, given["payer"])
-        notices = [
-            sentence
-            for name, is_usable, sentence in (
-                ("show", given["show"] in SHOWS, _("The status was left out: there is none of that name.")),
-                ("from", since is not None, _("A date was left out: it is not a day of the calendar.")),
-                ("to", until is not None, _("A date was left out: it is not a day of the calendar.")),
-                ("payer", payer is not None, _("The payer was left out: there is none like it in your directory.")),
-                ("asset", given["asset"] in known.assets, _("The token was left out: it is not used here.")),
-                ("currency", given["currency"] in known.currencies, _("The currency was left out: it is not used here.")),
-            )
-            if given[name] and not is_usable
-        ]
-        if since and until and since > until:
-            notices.append(_("The dates were left out: the first is after the last."))
-            since = until = None
-        found = cls(
-            show=given["show"] if given["show"] in SHOWS else "all",
-            q=given["q"][:MOST_TYPED],
-            since=since,
-            until=until,
-            payer=payer,
-            asset=given["asset"] if given["asset"] in known.assets else "",
-            currency=given["currency"] if given["currency"] in known.currencies else "",
-        )
-        return found, list(dict.fromkeys(notices))
-
-    def values(self) -> dict[str, str]:
-        """The parts that narrow, by their names in the URL."""
-        written = {
-            "show": "" if self.show == "all" else self.show,
-            "q": self.q,
-            "from": self.since.isoformat() if self.since else "",
-            "to": self.until.isoformat() if self.until else "",
-            "payer": str(self.payer.pk) if self.payer else "",
-            "asset": self.asset,
-            "currency": self.currency,
-        }
-        return {name: value for name, value in written.items() if value}
-
-    def to_query(self, **more: str) -> str:
-        """'show=sent&q=ana', without a '?'; `read` gives the same filter back. `more` are further parameters."""
-        return urlencode(self.values() | more)
-
-    def but(self, **changes: Any) -> RefundFilter:
-        return replace(self, **changes)
-
-    @property
-    def is_narrowed(self) -> bool:
-        return any(getattr(self, part.name) != part.default for part in fields(self))
+        asked = Asked(data, merchant)
+        return cls(**asked.parts(shows=SHOWS, tokens=assets.catalogue().assets)), asked.notices
 
     def apply(self, merchant: Merchant) -> QuerySet[Refund]:
         """The merchant's refunds that this asks for, the newest first."""

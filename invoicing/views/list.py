@@ -138,13 +138,6 @@ def _choices(request: MerchantRequest, asked: Filter) -> dict[str, Any]:
         "assets": usable,
         "currencies": assets.catalogue().currencies,
         "asset_word": next((found.label for found in usable if found.id == asked.asset), ""),
-        "without": {
-            "dates": "?" + asked.but(since=None, until=None).to_query(),
-            "payer": "?" + asked.but(payer=None).to_query(),
-            "asset": "?" + asked.but(asset="").to_query(),
-            "currency": "?" + asked.but(currency="").to_query(),
-            "q": "?" + asked.but(q="").to_query(),
-        },
         "shelf_query": "?" + asked.but(archived=not asked.archived).to_query(),
         "date_words": _date_words(asked),
     }

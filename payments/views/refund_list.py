@@ -99,12 +99,6 @@ def _choices(merchant: Merchant, asked: RefundFilter) -> dict[str, Any]:
         "asset_word": known[asked.asset].label if asked.asset else "",
         "currencies": assets.catalogue().currencies,
         "date_words": _date_words(asked),
-        "without": {
-            "dates": "?" + asked.but(since=None, until=None).to_query(),
-            "payer": "?" + asked.but(payer=None).to_query(),
-            "asset": "?" + asked.but(asset="").to_query(),
-            "currency": "?" + asked.but(currency="").to_query(),
-        },
     }
 
 
