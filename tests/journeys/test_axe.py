@@ -1,4 +1,6 @@
-"""axe-core on every page of the urlconf, as each kind of visitor: no violation, in light and in dark, wide and narrow."""
+"""axe-core on every page of the urlconf, as each kind of visitor: no violation, in light and in dark, wide and narrow.
+
+A manager sees what an owner sees, less some of it."""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.urls import reverse
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.businesses import World, side_by_side
 from tests.factories import PASSWORD, make_merchant, make_user
@@ -20,8 +23,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 NOT_PAGES = ("account_logout", "invoice_preview_mail", "schedule_preview_mail")  # the latter are mails, as mail programs show them
+# What another colour scheme can change on a page whose structure a light visit looks at whole; a fifth of the time.
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}, "resultTypes": ["violations"]}
+WHOLE = {"resultTypes": ["violations"]}
 # who, colour scheme, screen
-VISITS = [("stranger", "light", WIDE), ("viewer", "light", WIDE), ("manager", "dark", NARROW), ("owner", "light", NARROW), ("owner", "dark", WIDE)]
+VISITS = [("stranger", "light", WIDE), ("viewer", "light", WIDE), ("owner", "light", NARROW), ("owner", "dark", WIDE)]
 
 
 @pytest.fixture
@@ -39,13 +45,17 @@ def visit(context: BrowserContext, base: str, world: World, who: str) -> None:
             context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": base}])
 
 
-def opens(world: World, who: str, path: str) -> bool:
-    """Whether there is a page to look at: not a redirect, a refusal, a file or a fragment."""
-    answer = world.browser(who, fresh=who != "stranger").get(path)
-    if answer.streaming:
-        answer.close()
+def opens(page: Page, url: str) -> bool:
+    """Whether there is a page to look at, and it is shown now: not a redirect, a refusal, a file or a fragment."""
+    try:
+        answer = page.goto(url)
+    except PlaywrightError as error:
+        if "Download is starting" not in str(error):
+            raise
         return False
-    return answer.status_code == 200 and b"<html" in answer.content
+    assert answer
+    shown = answer.status == 200 and answer.request.redirected_from is None and "text/html" in answer.headers.get("content-type", "")
+    return shown and "<html" in answer.text()
 
 
 @pytest.mark.parametrize(("who", "scheme", "screen"), VISITS, ids=[f"{who}-{scheme}-{screen['width']}" for who, scheme, screen in VISITS])
@@ -56,12 +66,12 @@ def test_axe_finds_nothing_on_any_page(browser: Browser, live_server: Any, world
     page = context.new_page()
     found: list[str] = []
     looked = 0
+    rules = COLOURS if scheme == "dark" else WHOLE
     for name, path in paths.items():
-        if not opens(world, who, path):
+        if PAGES[name].method == "POST" or not opens(page, live_server.url + path):
             continue
-        page.goto(live_server.url + path)
         looked += 1
-        for rule in Axe().run(page).response["violations"]:
+        for rule in Axe().run(page, options=rules).response["violations"]:
             found += [f"{name}: {rule['id']} at {node['target']}" for node in rule["nodes"]]
         too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if too_wide > 0:
