@@ -17,6 +17,8 @@ app.autodiscover_tasks(["merchants", "invoicing", "payments", "notifications"])
 BEAT = {
     "invoicing.tasks.issue_due": (5, "issue"),
     "invoicing.tasks.run_schedules": (5, "issue"),
+    "invoicing.tasks.remind": (60, "issue"),
+    "invoicing.tasks.plan_reminders": (3600, "issue"),
     "invoicing.tasks.make_missing_pdfs": (15, "pdf"),
     "invoicing.tasks.make_waiting_bundles": (15, "pdf"),
     "invoicing.tasks.purge_pending_uploads": (3600, "issue"),
@@ -43,5 +45,6 @@ app.conf.task_routes = {task: {"queue": queue} for task, (_every, queue) in BEAT
 app.conf.beat_schedule = {
     task: {"task": task, "schedule": every, "options": {"expires": max(every, 2), "queue": queue}} for task, (every, queue) in BEAT.items()
 }
-QUEUES = sorted({queue for _every, queue in BEAT.values()} - {"watch"})
 WATCH = "watch"  # asks other machines and waits for them: a worker of its own, with threads
+SEND = ("email", "webhook")  # likewise, so that no PDF holds up a mail; its threads hold neither up for the other, see notifications.tasks
+QUEUES = sorted({queue for _every, queue in BEAT.values()} - {WATCH, *SEND})

@@ -26,6 +26,7 @@ KNOWN = (
     "REDIS_URL",
     "EMAIL_URL",
     "MAIL_FROM",
+    "MAIL_EVENTS_SECRET",
     "DATA_DIR",
     "NETWORKS_FILE",
     "RATE_SOURCES",

@@ -21,11 +21,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from merchants import clock, heartbeats
+from notifications import turns
 from notifications.models import Attempt, Channel
 from payments import cursors
 
 QUIET_TOO_LONG = timedelta(seconds=45)  # four heartbeats and a half
 MAIL_WINDOW = timedelta(hours=24)
+LATE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def status(request: HttpRequest) -> HttpResponse:
         "worker": _heartbeat("worker"),
         "beat": _heartbeat("beat"),
         "mail": mail(),
+        "messages": messages(),
         "networks": networks(),
     }
     well = all(part.ok for part in parts.values())
@@ -129,6 +132,16 @@ def _mail() -> Part:
     if last is not None and not last.succeeded:
         return Part(False, sent, f"The last mail could not be sent: {_first_line(last.answer)}", more)
     return Part(True, sent, "" if last else "No mail has been sent yet.", more)
+
+
+def messages() -> Part:
+    """Well while everything that is due leaves within minutes; what waits for a receiver that fails is not due."""
+    try:
+        late = turns.overdue(clock.now() - LATE)
+    except Error as error:
+        return Part(False, None, f"The database cannot be reached: {_first_line(error)}")
+    minutes = int(LATE.total_seconds() // 60)
+    return Part(not late, None, f"Messages have been due for more than {minutes} minutes. Does the sender run?" if late else "")
 
 
 def networks() -> Part:

@@ -1,6 +1,6 @@
 """`python -m config.run`: the whole of Quittance under one parent.
 
-Broker (unless REDIS_URL names one), web server, worker, the watcher of networks and prices, and beat. Each line they write
+Broker (unless REDIS_URL names one), web server, worker, the sender of messages, the watcher of networks and prices, and beat. Each line they write
 is prefixed with who wrote it. Ctrl-C or TERM stops them all, in order; when one of them ends by itself, so do the others;
 and nothing is left behind even when this process is killed (see config.guard). `make run` gives it the settings of the demo;
 by itself it takes those of production, as wsgi and the worker do.
@@ -25,11 +25,11 @@ from typing import IO
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import broker, env
+from config import broker, env, translations
 from config.guard import GRACE_SECONDS, Guard, end_group, send
 
 DEMO_SETTINGS = "config.settings.demo"
-WEB_WORKERS, WEB_THREADS, TASK_PROCESSES, WATCH_THREADS = 2, 4, 2, 16
+WEB_WORKERS, WEB_THREADS, TASK_PROCESSES, SEND_THREADS, WATCH_THREADS = 2, 4, 2, 4, 16
 WIDTH = len("watcher")
 
 
@@ -125,7 +125,7 @@ class Supervisor:
 
 def programs(port: int, data_dir: Path) -> dict[str, list[str]]:
     """What runs beside the broker: name → command line."""
-    from config.celery import QUEUES, WATCH
+    from config.celery import QUEUES, SEND, WATCH
 
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "--app", "config", "--quiet"]
@@ -138,6 +138,10 @@ def programs(port: int, data_dir: Path) -> dict[str, list[str]]:
         "worker": [
             *[*celery, "worker", "--queues", ",".join(QUEUES), "--concurrency", str(TASK_PROCESSES), "--loglevel", "WARNING"],
             *["--without-gossip", "--without-mingle", "--hostname", "quittance@%h"],
+        ],
+        "sender": [
+            *[*celery, "worker", "--queues", ",".join(SEND), "--pool", "threads", "--concurrency", str(SEND_THREADS), "--loglevel", "WARNING"],
+            *["--without-gossip", "--without-mingle", "--hostname", "sender@%h"],
         ],
         "watcher": [
             *[*celery, "worker", "--queues", WATCH, "--pool", "threads", "--concurrency", str(WATCH_THREADS), "--loglevel", "WARNING"],
@@ -229,6 +233,7 @@ def main(arguments: list[str]) -> int:
         with hold(data_dir):
             if arguments == ["--check"]:
                 return 0
+            translations.compile_all()
             return Supervisor(port).run(data_dir)
     except (CannotRun, broker.NoBroker, ImproperlyConfigured) as error:
         print(error, file=sys.stderr)

@@ -1,7 +1,9 @@
 """Every URL. The merchant is in the path, so that two tabs with two businesses never mix."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.module_loading import import_string
 
 import invoicing.public_urls
 import invoicing.urls
@@ -29,3 +31,5 @@ urlpatterns = [
     path("status", health.status, name="status"),
     *notifications.urls.urlpatterns,
 ]
+if settings.MAIL_EVENTS:
+    urlpatterns.append(path("mail-events/", import_string(settings.MAIL_EVENTS).as_view(), name="mail_events"))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from invoicing import lifecycle, money
-from invoicing.models import CreditNote, Invoice, LineItem, Payer, Rendering
+from invoicing.models import CreditNote, Invoice, LineItem, Payer, Reminder, Rendering
 from merchants import clock
 from merchants.operators import OperatorAdmin, OperatorInline, ReasonForm
 
@@ -53,7 +53,7 @@ class InvoiceAdmin(OperatorAdmin):
         *("payer_name", "payer_email", "payer_address", "payer_tax_id", "payer_reference", "merchant_name", "merchant_email"),
         *("currency", "net", "tax", "total", "credited", "pending", "refunded", "returning", "shortfall"),
         *("written_off", "tolerance", "is_underpaid", "is_overpaid", "is_paid_late"),
-        *("late_policy", "all_assets", "asset_ids", "language", "time_zone", "notify_email", "notify_webhook"),
+        *("late_policy", "all_assets", "asset_ids", "language", "time_zone", "notify_email", "notify_webhook", "remind"),
         *("created_at", "issue_at", "due_at", "published_at", "issued_at", "viewed_at", "paid_at", "voided_at", "void_reason"),
     )
     readonly_fields = ("net", "tax", "total", "credited", "pending", "refunded", "returning", "shortfall", "written_off", "tolerance", "created_at")
@@ -135,6 +135,16 @@ class CreditNoteAdmin(OperatorAdmin):
     @admin.display(description=_("amount"))
     def amount(self, note: CreditNote) -> str:
         return f"{money.format_minor(note.amount_minor, note.invoice.currency)} {note.invoice.currency}"
+
+
+@admin.register(Reminder)
+class ReminderAdmin(OperatorAdmin):
+    list_display = ("invoice", "days", "send_at", "state", "decided_at", "reason")
+    list_filter = ("state",)
+    list_select_related = ("invoice",)
+    search_fields = ("invoice__number", "invoice__merchant__slug")
+    ordering = ("-send_at", "-id")
+    fields = ("invoice", "days", "send_at", "state", "reason", "decided_at")
 
 
 @admin.register(Rendering)

@@ -159,21 +159,23 @@ def taken_back(merchant: Merchant, now: datetime) -> Iterable[Matter]:
 
 @register
 def undelivered(merchant: Merchant, now: datetime) -> Iterable[Matter]:
-    """Messages that were given up on and not sent again since; one row an invoice, however many."""
-    failed = _beside(merchant, Q(deliveries__merchant=merchant, deliveries__status="failed"), most=MOST * 5)
+    """Webhooks that were given up on and not sent again since; one row an invoice, however many."""
+    webhooks = Q(deliveries__merchant=merchant, deliveries__status="failed", deliveries__channel="webhook")
+    failed = _beside(merchant, webhooks, most=MOST * 5)
     invoices = {invoice.pk: invoice for invoice in failed}
     if not invoices:
         return
     latest: dict[tuple[object, ...], str] = {}
-    keys = ("deliveries__channel", "deliveries__template", "deliveries__recipient", "deliveries__status")
-    for pk, channel, template, recipient, status in Invoice.objects.filter(pk__in=invoices).order_by("deliveries__id").values_list("pk", *keys):
-        latest[(pk, channel, template, recipient)] = status
+    keys = ("deliveries__template", "deliveries__recipient", "deliveries__status")
+    rows = Invoice.objects.filter(pk__in=invoices, deliveries__channel="webhook").order_by("deliveries__id").values_list("pk", *keys)
+    for pk, template, recipient, status in rows:
+        latest[(pk, template, recipient)] = status
     open_ones = Counter(key[0] for key, status in latest.items() if status == "failed")
     for pk, count in list(open_ones.items())[:MOST]:
         invoice = invoices[pk]  # type: ignore[index]
-        title = ngettext("A message could not be delivered", "%(count)s messages could not be delivered", count) % {"count": count}
+        title = ngettext("A webhook could not be delivered", "%(count)s webhooks could not be delivered", count) % {"count": count}
         text = _("About %(name)s, for %(payer)s.") % {"name": invoice.name, "payer": invoice.payer_name}
-        yield Matter("mail-warning", "red", title, text, f"{page_of(invoice, merchant)}#messages", _("See why"))
+        yield Matter("webhook", "red", title, text, f"{page_of(invoice, merchant)}#messages", _("See why"))
 
 
 @register

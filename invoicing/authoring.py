@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -52,10 +52,14 @@ class Body:
     asset_ids: tuple[str, ...]
     notify_email: bool
     notify_webhook: bool
+    remind: bool
+    mail_copies: dict[str, list[str]] = field(kw_only=True, default_factory=dict)  # see `recipients`
+    language: str = field(kw_only=True, default="")  # of its page, mails and PDF; empty: as it is, at first the merchant's
 
     def columns(self) -> dict[str, Any]:
         """The columns that hold this as it was written."""
-        written = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "lines"}
+        left = {"lines"} if self.language else {"lines", "language"}
+        written = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left}
         return written | {"asset_ids": list(self.asset_ids)}
 
     def totals(self) -> Totals:
@@ -201,8 +205,12 @@ def _payer(merchant: Merchant, cleaned: Body) -> Payer | None:
     """The directory's entry for this payer, made or brought up to date; None while name or email is missing."""
     if not (cleaned.payer_name and cleaned.payer_email):
         return None
-    known = {name: value for name, value in (("address", cleaned.payer_address), ("tax_id", cleaned.payer_tax_id)) if value}
-    payer, _made = Payer.objects.update_or_create(merchant=merchant, email=cleaned.payer_email, name=cleaned.payer_name, defaults=known)
+    typed: dict[str, Any] = {"address": cleaned.payer_address, "tax_id": cleaned.payer_tax_id, "mail_copies": cleaned.mail_copies}
+    known = {name: value for name, value in typed.items() if value}
+    own = {"language": cleaned.language if cleaned.language != merchant.language else ""}  # of one who is new: the next invoice starts with it
+    payer, _made = Payer.objects.update_or_create(
+        merchant=merchant, email=cleaned.payer_email, name=cleaned.payer_name, defaults=known, create_defaults=known | own
+    )
     return payer
 
 

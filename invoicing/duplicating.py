@@ -57,6 +57,7 @@ def _columns(original: Invoice, *, by: User, form_key: str, now: datetime) -> di
     accepted = {asset.id for asset in assets.accepted_by(merchant)}
     return columns | {
         "merchant": merchant,
+        "payer_email": original.mail_address,
         "created_by": by,
         "form_key": form_key,
         "time_zone": merchant.time_zone,

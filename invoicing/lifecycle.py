@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from invoicing import conflicts, facts, numbering, payability, pdf, search, snapshot
+from invoicing import conflicts, facts, numbering, payability, pdf, reminders, search, snapshot
 from invoicing.models import Invoice, Rendering, Status
 from invoicing.models.invoice import EDITABLE, ISSUED, new_public_id
 from invoicing.money import MAX_MINOR
@@ -138,6 +138,7 @@ def issue(invoice: Invoice, *, now: datetime, by: User | None = None, extra: dic
     number = numbering.take(invoice.merchant_id)
     _move(invoice, "invoice.issued", now=now, by=by, extra=extra, number=number, issued_at=now, published_at=invoice.published_at or now, **frozen)
     search.refresh(invoice)
+    reminders.plan(invoice, now=now)
     if replaced is not None:
         about = {"invoice": facts.of_invoice(replaced), "replacement": number}
         record("invoice.replaced", merchant=invoice.merchant, subject=replaced, now=now, by=by, facts=about)

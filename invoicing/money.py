@@ -10,8 +10,9 @@ import re
 from decimal import Decimal, localcontext
 from functools import lru_cache
 
-from babel import Locale
 from babel.numbers import format_decimal, get_currency_name, get_currency_precision
+
+from merchants.moments import locale_of
 
 _WRITTEN = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]{1,3}(?P<gap>[ ,])[0-9]{3}(?:(?P=gap)[0-9]{3})*|[0-9]*)(?:\.(?P<fraction>[0-9]*))?")
 MAX_MINOR = 10**15 - 1  # what an invoice may be about; far inside a bigint
@@ -29,11 +30,6 @@ def digits(currency: str) -> int:
 
 def currency_name(currency: str, language: str = "en") -> str:
     return get_currency_name(currency, locale=locale_of(language))
-
-
-@lru_cache(maxsize=64)
-def locale_of(language: str) -> Locale:
-    return Locale.parse(language.replace("-", "_"))
 
 
 def half_up(numerator: int, denominator: int) -> int:

@@ -14,10 +14,11 @@ from django.db.models import Case, Count, F, Max, OuterRef, Q, QuerySet, Subquer
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from invoicing import alphabet
+from invoicing import alphabet, recipients
 from invoicing.filters import overdue
 from invoicing.models import Invoice, Payer, Shelf, Status
 from invoicing.models.invoice import ISSUED
+from merchants import languages
 from merchants.events import record
 from merchants.models import Merchant, User
 
@@ -25,6 +26,7 @@ OFFERED = 8
 SHARING = 3
 DUE = Greatest(F("total_minor") - F("credited_minor") - F("pending_minor"), Value(0))  # Invoice.due_minor, for sums
 COLUMNS = ("name", "email", "address", "tax_id")
+KEPT = (*COLUMNS, "mail_copies", "language")
 
 
 class AlreadyThere(Exception):
@@ -165,18 +167,19 @@ def _place(typed: str) -> Case:
     return Case(When(begins, then=Value(0)), default=Value(1))
 
 
-def fields_of(payer: Payer) -> dict[str, str]:
-    """What this payer puts into the fields of an invoice's form."""
-    return {f"payer_{name}": getattr(payer, name) for name in COLUMNS}
+def fields_of(payer: Payer, *, language: str) -> dict[str, str]:
+    """What this payer puts into the fields of an invoice's form. `language` is the merchant's, for one who has none of their own."""
+    copies = {f"mail_{part}": ", ".join(payer.mail_copies.get(part, [])) for part in recipients.PARTS}
+    return {f"payer_{name}": getattr(payer, name) for name in COLUMNS} | copies | {"language": languages.known(payer.language or language)}
 
 
 # --- changes ----------------------------------------------------------------------------------------------------
-def add(merchant: Merchant, *, values: dict[str, str], by: User, now: datetime) -> Payer:
+def add(merchant: Merchant, *, values: dict[str, Any], by: User, now: datetime) -> Payer:
     """A new entry. AlreadyThere when this merchant has one of that name and email."""
     return _kept(Payer(merchant=merchant), values, by=by, now=now, kind="payer.created")
 
 
-def change(payer: Payer, *, values: dict[str, str], by: User, now: datetime) -> bool:
+def change(payer: Payer, *, values: dict[str, Any], by: User, now: datetime) -> bool:
     """Give `payer` the values that differ; False when none does. Invoices and schedules keep their own copies."""
     different = {name: value for name, value in values.items() if getattr(payer, name) != value}
     if different:
@@ -184,8 +187,8 @@ def change(payer: Payer, *, values: dict[str, str], by: User, now: datetime) -> 
     return bool(different)
 
 
-def _kept(payer: Payer, values: dict[str, str], *, by: User, now: datetime, kind: str) -> Payer:
-    if unknown := set(values) - set(COLUMNS):
+def _kept(payer: Payer, values: dict[str, Any], *, by: User, now: datetime, kind: str) -> Payer:
+    if unknown := set(values) - set(KEPT):
         raise KeyError(", ".join(sorted(unknown)))
     for name, value in values.items():
         setattr(payer, name, value)

@@ -4,7 +4,7 @@ import contextlib
 
 from celery import shared_task
 
-from invoicing import bundles, issuing, pdf, schedules, uploads
+from invoicing import bundles, issuing, pdf, reminder_rules, reminders, schedules, uploads
 from merchants import clock
 
 
@@ -16,6 +16,16 @@ def issue_due() -> None:
 @shared_task(name="invoicing.tasks.run_schedules")
 def run_schedules() -> None:
     schedules.run_due(now=clock.now())
+
+
+@shared_task(name="invoicing.tasks.remind")
+def remind() -> None:
+    reminders.run_due(now=clock.now())
+
+
+@shared_task(name="invoicing.tasks.plan_reminders")
+def plan_reminders() -> None:
+    reminder_rules.catch_up(now=clock.now())
 
 
 @shared_task(name="invoicing.tasks.purge_pending_uploads")

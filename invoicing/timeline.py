@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
-from invoicing import refund_sentences, schedule_sentences
+from invoicing import refund_sentences, reminder_words, schedule_sentences
 from invoicing.money import NotAnAmount, digits, format_minor, parse_scaled
 from merchants import moments
 from merchants.models import Event
@@ -29,10 +29,16 @@ class Entry:
 
 MAILS: dict[str, str | Promise] = {
     "issued": _l("Invoice issued"),
+    "reminder": _l("Reminder"),
     "part_received": _l("Part received"),
     "overpaid": _l("Paid too much"),
     "receipt": _l("Receipt"),
     "paid": _l("Invoice paid"),
+    "seen": _l("Payment seen"),
+    "part_paid": _l("A part was paid"),
+    "links": _l("Lost links"),
+    "undelivered": _l("Message not delivered"),
+    "endpoint_off": _l("Webhooks switched off"),
     "cancelled": _l("Invoice cancelled"),
     "late": _l("Late payment"),
     "unassigned": _l("Payment without an invoice"),
@@ -115,6 +121,14 @@ SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
     "invoice.archived": ("archive", "grey", lambda event, _zone: _("%(who)s archived it") % {"who": _who(event)}),
     "invoice.unarchived": ("archive-restore", "grey", lambda event, _zone: _back(event)),
     "invoice.removed": ("trash-2", "grey", lambda event, _zone: _("%(who)s removed it from the dashboard") % {"who": _who(event)}),
+    "invoice.reminded": ("bell", "accent", lambda event, _zone: _reminded(event)),
+    "invoice.reminders_on": ("bell", "grey", lambda event, _zone: _("%(who)s switched its reminders on") % {"who": _who(event)}),
+    "invoice.reminders_off": ("bell-off", "grey", lambda event, _zone: _("%(who)s switched its reminders off") % {"who": _who(event)}),
+    "invoice.recipients_changed": ("users", "grey", lambda event, _zone: _readdressed(event)),
+    "mail_server.saved": ("server", "grey", lambda event, _zone: _("%(who)s set up the mail server %(server)s") % _told(event, "server")),
+    "mail_server.on": ("server", "green", lambda event, _zone: _("%(who)s switched the mail server %(server)s on") % _told(event, "server")),
+    "mail_server.off": ("server", "grey", lambda event, _zone: _("%(who)s switched the mail server %(server)s off") % _told(event, "server")),
+    "mail_server.removed": ("server", "grey", lambda event, _zone: _("%(who)s removed the mail server %(server)s") % _told(event, "server")),
     "invoice.mail_held": ("mail-warning", "red", lambda event, _zone: _("%(mail)s was not mailed. %(reason)s") % _delivery(event)),
     "payment.detected": ("loader", "cyan", lambda event, _zone: _("%(money)s seen on %(network)s, confirming") % _arrived(event.facts)),
     "payment.confirmed": ("circle-check", "green", lambda event, _zone: _("%(money)s received on %(network)s") % _arrived(event.facts)),
@@ -132,7 +146,8 @@ SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
     "payer.deleted": ("users", "grey", lambda event, _zone: _("%(who)s deleted %(payer)s from the payers") % _entry(event)),
     "delivery.failed": ("mail-warning", "red", lambda event, _zone: _("%(mail)s could not be delivered. %(reason)s") % _delivery(event)),
     "delivery.resent": ("mail", "grey", lambda event, _zone: _("%(who)s sent it again: %(mail)s") % {"who": _who(event), **_delivery(event)}),
-    "merchant.changed": ("settings", "grey", lambda event, _zone: _("%(who)s changed the settings") % {"who": _who(event)}),
+    "merchant.changed": ("settings", "grey", lambda event, _zone: _settings(event)),
+    "links.asked": ("mail-search", "grey", lambda event, _zone: _("%(asked_by)s asked for lost links") % _told(event, "asked_by")),
     "merchant.numbering": ("hash", "grey", lambda event, _zone: _("%(who)s began a new number series: %(next)s") % _told(event, "next")),
     "merchant.handed_over": ("crown", "grey", lambda event, _zone: _("%(who)s made %(name)s an owner") % _member(event, "to")),
     "member.invited": ("user-plus", "grey", lambda event, _zone: _("%(who)s invited %(email)s") % _told(event, "email")),
@@ -142,6 +157,19 @@ SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
     "member.left": ("user-minus", "grey", lambda event, _zone: _("%(name)s left") % _member(event)),
     "invitation.withdrawn": ("mail-x", "grey", lambda event, _zone: _("%(who)s withdrew the invitation of %(email)s") % _told(event, "email")),
 }
+
+
+def _settings(event: Event) -> str:
+    if "notices_off" in event.facts and not event.actor_name:
+        return _("The link in a notice switched that notice off")
+    return _("%(who)s changed the settings") % {"who": _who(event)}
+
+
+def _readdressed(event: Event) -> str:
+    was, main = (str(event.facts.get(name, "")) for name in ("was", "main"))
+    if was.lower() != main.lower():
+        return _("%(who)s changed where its mails go: to %(main)s") % _told(event, "main")
+    return _("%(who)s changed who gets its mails") % {"who": _who(event)}
 
 
 def _told(event: Event, name: str) -> dict[str, str]:
@@ -180,6 +208,13 @@ def _deleted(event: Event) -> str:
 def _missed(event: Event) -> str:
     detail = event.facts.get("detail") or _("Its due time had passed.")
     return _("It could not be sent. %(detail)s") % {"detail": detail}
+
+
+def _reminded(event: Event) -> str:
+    told = event.facts.get("reminder", {})
+    if told.get("by_hand"):
+        return _("%(who)s sent a reminder") % {"who": _who(event)}
+    return _("Reminder, %(when)s") % {"when": reminder_words.when(int(told.get("days") or 0))}
 
 
 def _voided(event: Event) -> str:

@@ -11,7 +11,6 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-import css_inline
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -23,12 +22,12 @@ from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from merchants import clock, secrets, team
+from merchants import branding, clock, secrets, stationery, team
 from merchants.models import Invitation, User
 
-INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 # A paragraph such as "Confirm this address:" with a link on its second line becomes a button.
 LINK = re.compile(r"(?P<label>[^\n]+):\n(?P<link>https?://\S+)\Z")
 
@@ -84,12 +83,29 @@ class AccountAdapter(DefaultAccountAdapter):
         context = context | {"site_url": settings.SITE_URL}
         subject = " ".join(render_to_string(f"{template_prefix}_subject.txt", context).split())
         text = re.sub(r"\n{3,}", "\n\n", render_to_string(f"{template_prefix}_message.txt", context, request)).strip() + "\n"
-        parts = [found.groupdict() if (found := LINK.match(part)) else {"text": part} for part in text.strip().split("\n\n")]
-        page = render_to_string("account/email/frame.html", {"subject": subject, "parts": parts, "site_url": settings.SITE_URL}, request)
+        page = render_to_string("account/email/frame.html", {"subject": subject, **_laid_out(text)}, request)
         to = [email] if isinstance(email, str) else email
         message = EmailMultiAlternatives(subject, text, self.get_from_email(), to, headers={"Auto-Submitted": "auto-generated", **(headers or {})})
-        message.attach_alternative(INLINER.inline(page), "text/html")
+        color = stationery.OWN_COLOR
+        message.attach_alternative(stationery.inlined(page, light=branding.light(color), dark=branding.dark(color)), "text/html")
         return message
+
+
+def _laid_out(text: str) -> dict[str, Any]:
+    """The paragraphs of an account mail as its HTML wants them: what leads to the button, the button, what follows it."""
+    parts = text.strip().split("\n\n")
+    links = [(place, found) for place, part in enumerate(parts) if (found := LINK.match(part))]
+    place, button = links[0] if links else (len(parts) - 1, None)
+    return {
+        "language": translation.get_language() or settings.LANGUAGE_CODE,
+        "light": branding.light(stationery.OWN_COLOR),
+        "head": {"name": "Quittance", "initials": "Q"},
+        "to": "account",
+        "site_url": settings.SITE_URL,
+        "before": parts[:place],
+        "button": button.groupdict() if button else None,
+        "after": parts[place + 1 :] if button else parts[place:],
+    }
 
 
 class MFAAdapter(DefaultMFAAdapter):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 if TYPE_CHECKING:
     from merchants.models import Merchant
@@ -85,7 +86,7 @@ class Asset:
     @property
     def label(self) -> str:
         """As on screen: 'USDT on Tron'."""
-        return f"{self.symbol} on {self.network.name}"
+        return gettext("%(symbol)s on %(network)s") % {"symbol": self.symbol, "network": self.network.name}
 
     @property
     def payable_unit(self) -> int:

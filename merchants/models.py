@@ -208,7 +208,7 @@ class Event(models.Model):
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["merchant", "sequence"], name="event_sequence_once")]
         indexes: ClassVar = [
-            models.Index(fields=["id"], name="event_waiting", condition=models.Q(fanned_out_at=None)),
+            models.Index(fields=["merchant", "fan_out_tries", "id"], name="event_turns", condition=models.Q(fanned_out_at=None)),
             models.Index(fields=["subject_kind", "subject_id", "id"], name="event_of_subject"),
             models.Index(fields=["merchant", "-id"], name="event_of_merchant"),
         ]

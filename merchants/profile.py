@@ -11,6 +11,7 @@ from merchants.events import record
 from merchants.models import LatePolicy, Merchant, Role, User
 
 MAX_SPREAD_E4 = 50_000  # 5 %
+NOTICES = ("paid", "seen")  # the mails to the business email that it can switch off
 
 # What may be changed after founding. Never is_test, the slug, numbering or a secret; the late policy, prices and the refund limit
 # have their own doors below.
@@ -31,6 +32,8 @@ CHANGEABLE = frozenset(
         "logo",
         "accepted_assets",
         "daily_mail_limit",
+        "attach_pdf",
+        "copies_to",
     }
 )
 
@@ -107,6 +110,23 @@ def set_refund_limit(merchant: Merchant, *, minor: int | None, currency: str, by
             setattr(merchant, name, value)
         held.save(update_fields=list(new))
         _record_for_owners(held, {"fields": ["refund_limit"], "was": was, **new}, by=by, now=now)
+    return True
+
+
+def set_notices(merchant: Merchant, *, wanted: dict[str, bool], by: User | None, now: datetime) -> bool:
+    """Which notices go to the business email from now on, by their names in NOTICES; those that are not named stay as they are.
+    Whether that is a change. `by` is None for the link in a notice. KeyError for what is no notice."""
+    if unknown := set(wanted) - set(NOTICES):
+        raise KeyError(", ".join(sorted(unknown)))
+    with transaction.atomic():
+        held = _locked(merchant)
+        off = {name for name in held.notices_off if wanted.get(name) is not True} | {name for name, on in wanted.items() if not on}
+        if off == set(held.notices_off):
+            return False
+        held.notices_off = merchant.notices_off = sorted(off)
+        held.save(update_fields=["notices_off"])
+        facts = {"fields": ["notices_off"], "notices_off": held.notices_off}
+        record("merchant.changed", merchant=held, subject=held, now=now, by=by, facts=facts)
     return True
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 
-# /r/<token>/…, /r/confirm/<token>/, /i/<public id>/…, /invitation/<token>/…
-LINK = re.compile(r"(/(?:r/confirm|r|i|invitation)/)(?!confirm/)[^/\s?\"']{8,}")
+# /r/<token>/…, /r/confirm/<token>/, /i/<public id>/…, /invitation/<token>/…, /unsubscribe/<token>/
+LINK = re.compile(r"(/(?:r/confirm|r|i|invitation|unsubscribe)/)(?!confirm/)[^/\s?\"'<>]{8,}")
 
 
 def redacted(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import segno
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 
 from invoicing.pdf.paper import rate_words
 from invoicing.snapshot import Document
@@ -139,8 +140,8 @@ class Asked(Slip):
         """'11:07 Lisbon time'; with the day, when that is not today."""
         zone, until = self.document.time_zone, self.quote.locked_until
         if moments.local(until, zone).date() != moments.local(self.now, zone).date():
-            return moments.in_words(until, zone, self.document.invoice.language)
-        return f"{moments.local(until, zone):%H:%M} {moments.zone_words(zone)}"
+            return moments.in_words(until, zone)
+        return _("%(time)s %(zone)s") % {"time": moments.hour(until, zone), "zone": moments.zone_words(zone)}
 
     @property
     def is_fixed(self) -> bool:

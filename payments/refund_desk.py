@@ -141,7 +141,7 @@ def context(refund: Refund, user: User | None, *, now: datetime) -> dict[str, An
         # What the team was told stands in the list of messages alone.
         "timeline": timeline.entries(
             events,
-            [one for one in deliveries if one.recipient == invoice.payer_email],
+            [one for one in deliveries if one.recipient in (invoice.payer_email, invoice.mail_to)],
             payer=invoice.payer_name,
             payer_email=invoice.payer_email,
             zone=zone,

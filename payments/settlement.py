@@ -20,7 +20,7 @@ from invoicing.money import ceil_ratio, digits, plain
 from merchants.assets import UnknownAsset
 from merchants.events import record
 from merchants.models import User
-from payments import quotes, shares
+from payments import quotes, rates, shares
 from payments.models import RecordedPayment, Transfer
 
 OVER_E4 = 5_000  # 0.5 %: less than this too much is not called overpaid
@@ -124,7 +124,7 @@ def tell(
     is_about_all = transfer is None and payment is None
     about: dict[str, object] = {"invoice": facts.of_invoice(invoice if is_about_all else _with_money(invoice))}
     if transfer is not None:
-        about["transfer"] = facts_of(transfer, invoice)
+        about["transfer"] = facts_of(transfer, invoice, now=now)
     if payment is not None:
         about["payment"] = facts_of_recorded(payment, invoice)
     record(kind, merchant=invoice.merchant, subject=invoice, now=now, by=by, facts=about)
@@ -146,14 +146,16 @@ def _with_money(invoice: Invoice) -> Invoice:
     return found
 
 
-def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:
-    """A transfer in an event: amounts as decimal strings, the asset's by its own decimals, as the invoice froze them."""
+def facts_of(transfer: Transfer, invoice: Invoice, *, now: datetime) -> dict[str, object]:
+    """A transfer in an event: amounts as decimal strings, the asset's by its own decimals, as the invoice froze them. `per_usd`
+    is how much of the invoice's currency a US dollar was at `now`, None where that was not known."""
     asset = snapshot.document(invoice).asset(transfer.asset_id) or _from_catalogue(transfer)
     return {
         **_seen(transfer, asset),
         "credit": None if transfer.credit_minor is None else plain(transfer.credit_minor, digits(invoice.currency)),
         "rate": transfer.credit_rate or None,
         "rate_source": transfer.credit_source or None,
+        "per_usd": rates.per_usd(invoice.merchant, invoice.currency, now=now) if transfer.credit_rate else None,
         "late": transfer.is_late,
         "held": transfer.is_held,
     }
@@ -161,7 +163,7 @@ def facts_of(transfer: Transfer, invoice: Invoice) -> dict[str, object]:
 
 def facts_of_unassigned(transfer: Transfer) -> dict[str, object]:
     """The same of money without an invoice: what the chain says, where it came, and the number under which it is decided on."""
-    return {**_seen(transfer, _from_catalogue(transfer)), "id": transfer.pk, "address": transfer.receive_address and transfer.receive_address.address}
+    return {**_seen(transfer, _from_catalogue(transfer)), "address": transfer.receive_address and transfer.receive_address.address}
 
 
 def _from_catalogue(transfer: Transfer) -> dict[str, Any]:
@@ -174,6 +176,7 @@ def _from_catalogue(transfer: Transfer) -> dict[str, Any]:
 
 def _seen(transfer: Transfer, asset: dict[str, Any]) -> dict[str, object]:
     return {
+        "id": transfer.pk,
         "network": transfer.network,
         "network_name": asset["network"],
         "asset": transfer.asset_id,

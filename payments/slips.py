@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from invoicing import money
 from invoicing.pdf.paper import rate_words
 from invoicing.snapshot import Document
@@ -18,6 +21,14 @@ from payments.models import BY_BALANCE, Hint, Quote, Transfer
 from payments.rails import Rail, rail_for
 
 MOST_SEGMENTS = 12
+# What config/networks.toml says of times, for the translators.
+TIMES = (
+    gettext_noop("Under a minute"),
+    gettext_noop("About a minute"),
+    gettext_noop("About 3 minutes"),
+    gettext_noop("About 15 minutes"),
+    gettext_noop("About 20 minutes"),
+)
 
 
 def network_of(asset_id: str) -> str:
@@ -36,10 +47,16 @@ def asset_of(shown: Document, asset_id: str) -> dict[str, Any]:
         return {"id": asset_id, "symbol": asset_id, "name": asset_id, "network": network_of(asset_id), "decimals": 0, "glyph": "", "colour": ""}
 
 
+def takes(network: assets.Network) -> str:
+    """How long a payment takes there: 'About 3 minutes'. An operator's own words for it stay as they are."""
+    return _(network.takes)
+
+
 def usual_time(asset_id: str) -> str:
-    """How long this network usually takes, to be read inside a sentence; empty when the catalogue dropped it."""
+    """The same, to be read inside a sentence; empty when the catalogue dropped the network."""
     found = assets.catalogue().networks.get(network_of(asset_id))
-    return found.takes[:1].lower() + found.takes[1:] if found else ""
+    words = takes(found) if found else ""
+    return words[:1].lower() + words[1:]
 
 
 def is_beta(asset_id: str) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
-from django.utils.translation import gettext_lazy as _
 
 from config import env as environment
 from config.env import ROOT, env
@@ -51,7 +50,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "merchants.languages.language_of_page",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -158,6 +157,8 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_SESSION_REMEMBER = None  # 'Keep me signed in' asks
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = SITE_URL.partition("://")[0]
+# Beside allauth's own: how often somebody may ask for lost links, and how often for one address.
+ACCOUNT_RATE_LIMITS = {"lost": "20/h/ip", "lost_address": "3/h/key", "mail_server_test": "10/h/user"}
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)  # rate limits count people, not the proxy
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -176,6 +177,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 MAIL_FROM = env.str("MAIL_FROM", default="Quittance <quittance@localhost>")
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = MAIL_FROM
 EMAIL_TIMEOUT = 20
+MAIL_EVENTS = ""  # the view to which a mail provider posts what became of mails
 MAILBOX_PAGE = False  # /dev/mailbox/, demo only
 CLOCK_FILE = ""  # demo and tests only
 ENCRYPTION_KEYS: list[str] = []
@@ -208,7 +210,7 @@ CRISPY_FAIL_SILENTLY = False
 
 # --- language and time -----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("zh-hans", "简体中文"), ("ar", "العربية")]  # each by its own name; see docs/languages.md
 LOCALE_PATHS = [ROOT / "locale"]
 USE_I18N = True
 USE_TZ = True

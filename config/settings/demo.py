@@ -1,5 +1,6 @@
 """`make run`: everything on this machine, mail into a page, test merchants only."""
 
+from config import mail
 from config.settings.base import *  # noqa: F403
 from config.settings.base import DATA_DIR, env
 
@@ -17,7 +18,7 @@ CLOCK_FILE = env.str("CLOCK_FILE", default=str(DATA_DIR / "clock"))
 
 # Without EMAIL_URL mail lands in files that /dev/mailbox/ shows.
 if env.str("EMAIL_URL", default=""):
-    vars().update(env.email_url("EMAIL_URL"))
+    vars().update(mail.settings_of(env.str("EMAIL_URL"), events_secret=env.str("MAIL_EVENTS_SECRET", default="")))
 else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = DATA_DIR / "mailbox"

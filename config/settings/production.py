@@ -4,6 +4,7 @@ import os
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config import mail
 from config.env import required
 from config.settings.base import *  # noqa: F403
 from config.settings.base import SITE_URL, env
@@ -22,7 +23,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[SITE_URL.removeprefix("https:
 required("REDIS_URL", "It is the broker, such as redis://127.0.0.1:6379/0.")
 required("EMAIL_URL", "It is the mail server, such as smtp+tls://user:password@mail.example.com:587.")
 required("MAIL_FROM", "It is the sender of every mail, such as 'Quittance <invoices@example.com>'.")
-vars().update(env.email_url("EMAIL_URL"))
+vars().update(mail.settings_of(env.str("EMAIL_URL"), events_secret=env.str("MAIL_EVENTS_SECRET", default="")))
 if "CLOCK_FILE" in os.environ:
     raise ImproperlyConfigured("CLOCK_FILE moves the clock for demonstrations; production must not set it.")
 

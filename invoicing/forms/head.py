@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from invoicing import money
-from invoicing.forms import fields
+from invoicing.forms import copies, fields
 from invoicing.forms.fields import Lines, OneLine
 from invoicing.forms.once import DUE_AT
 from invoicing.models import Invoice, Schedule
-from merchants import assets
+from merchants import assets, languages
 from merchants.models import Merchant
 
 __all__ = ["DUE_AT", "HeadForm", "Lines", "OneLine", "blank", "written"]
@@ -31,6 +31,7 @@ class HeadForm(fields.TypedForm):
     payer_reference = fields.text(
         _l("Their reference"), 60, optional=True, help_text=_l("A purchase order number, or whatever they asked you to quote.")
     )
+    mail_to, mail_cc, mail_bcc = copies.fields().values()
     merchant_name = fields.text(_l("Business name"), 120)
     merchant_email = fields.email(_l("Business email"))
     title = fields.text(_l("Title"), 160, help_text=_l("The payer sees this first."))
@@ -55,19 +56,28 @@ class HeadForm(fields.TypedForm):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"invalid_choice": _l("One of these tokens is no longer accepted here. Look at the choice again.")},
     )
+    language = forms.ChoiceField(
+        label=_l("Language"),
+        required=False,
+        help_text=_l("Of its page, its mails and its PDF."),
+        error_messages={"invalid_choice": _l("Choose a language from the list.")},
+    )
     notify_email = forms.BooleanField(label=_l("By email"), required=False)
     notify_webhook = forms.BooleanField(label=_l("By webhook"), required=False)
+    remind = forms.BooleanField(label=_l("Remind the payer"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tokens = assets.accepted_by(self.merchant)
         self.fields["asset_ids"].choices = [(token.id, token.label) for token in self.tokens]  # type: ignore[attr-defined]
+        self.fields["language"].choices = languages.choices()  # type: ignore[attr-defined]
         language = get_language() or "en"
         codes = dict.fromkeys([self.merchant.currency, *assets.catalogue().currencies])
         self.fields["currency"].choices = [(code, f"{code} {money.currency_name(code, language)}") for code in codes]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        data["mail_copies"] = copies.taken(self, data, main=data.get("payer_email", ""))
         if self.publishing:
             self._whole()
         return data
@@ -96,18 +106,22 @@ def blank(merchant: Merchant) -> dict[str, Any]:
         "merchant_email": merchant.email,
         "currency": merchant.currency,
         "prices_include_tax": "",
+        "language": languages.known(merchant.language),
         "all_assets": True,
         "asset_ids": [token.id for token in assets.accepted_by(merchant)],
         "notify_email": True,
         "notify_webhook": True,
+        "remind": True,
     }
 
 
 def written(saved: Invoice | Schedule, merchant: Merchant) -> dict[str, Any]:
     """What a saved invoice or schedule puts into the fields."""
-    values: dict[str, Any] = {name: getattr(saved, name) for name in (*PLAIN, "notify_email", "notify_webhook")}
+    values: dict[str, Any] = {name: getattr(saved, name) for name in (*PLAIN, "notify_email", "notify_webhook", "remind")}
     accepted = [token.id for token in assets.accepted_by(merchant)]
     return values | {
+        **copies.written(saved.mail_copies),
+        "language": languages.known(saved.language),
         "merchant_name": saved.merchant_name or merchant.name,
         "merchant_email": saved.merchant_email or merchant.email,
         "prices_include_tax": "1" if saved.prices_include_tax else "",

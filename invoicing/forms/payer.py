@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from invoicing import money
+from invoicing.forms import copies
 from invoicing.forms.fields import Lines, OneLine
 from invoicing.models import Payer
+from merchants import languages
 
 LONG = _l("Shorten this to %(limit_value)d characters; it has %(show_value)d.")
 FIRST, LAST = date(2000, 1, 1), date(2199, 12, 31)
@@ -40,12 +42,25 @@ class PayerForm(forms.Form):
     )
     address = Lines(label=_l("Postal address"), max_length=500, required=False, error_messages={"max_length": LONG})
     tax_id = OneLine(label=_l("Tax number"), max_length=60, required=False, error_messages={"max_length": LONG})
+    language = forms.ChoiceField(
+        label=_l("Language"),
+        required=False,
+        choices=lambda: [("", _("As in your settings")), *languages.choices()],
+        help_text=_l("A new invoice to them starts with it: its page, its mails and its PDF."),
+        error_messages={"invalid_choice": _l("Choose a language from the list.")},
+    )
+    mail_to, mail_cc, mail_bcc = copies.fields().values()
 
     def __init__(self, data: Any = None, *, payer: Payer | None = None) -> None:
-        initial = {name: getattr(payer, name) for name in self.base_fields} if payer else {}
+        initial = {name: getattr(payer, name, None) for name in self.base_fields} | copies.written(payer.mail_copies) if payer else {}
         super().__init__(data, initial=initial, use_required_attribute=False)
         self.fields["address"].widget.attrs["rows"] = 3
         self.fields["name"].widget.attrs["autocomplete"] = self.fields["email"].widget.attrs["autocomplete"] = "off"
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        data["mail_copies"] = copies.taken(self, data, main=data.get("email", ""))
+        return data
 
 
 def _day(label: Any, missing: Any) -> forms.DateField:

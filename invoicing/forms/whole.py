@@ -21,7 +21,7 @@ from invoicing.models import Attachment, Invoice, Schedule
 from invoicing.planning import Plan
 from invoicing.recurrence import Timing
 from invoicing.totals import totals
-from merchants import assets
+from merchants import assets, languages
 from merchants.models import Merchant
 
 ONE_TIME, RECURRING = "one_time", "recurring"
@@ -225,7 +225,7 @@ class Entry:
         like = Schedule(
             merchant=self.merchant,
             title=str(self.head["title"].value() or ""),
-            language=(self.schedule or self.merchant).language,
+            language=languages.known(str(self.head["language"].value() or (self.schedule or self.merchant).language)),
             due_after_days=read.get("due_after_days") or self.merchant.due_after_days,
             ends_after=read.get("ends_after"),
             ends_on=read.get("ends_on"),

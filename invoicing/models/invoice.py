@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Coalesce, Lower
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.models.contents import Contents, Line
@@ -37,6 +37,8 @@ def _moment(*columns: str, missing: datetime) -> Coalesce:
 ISSUE_TIME = _moment("issued_at", "issue_at", missing=BEGINNING)  # the planned time of those that are not issued yet
 DUE_TIME, DUE_TIME_LATEST = _moment("due_at", missing=END), _moment("due_at", missing=BEGINNING)  # without a due time: last, either way
 PAYER_NAME = Lower("payer_name")
+# Where its mails go: the address that was corrected, else the one on the document. Small letters, as nobody remembers theirs.
+REACHES = Lower(Coalesce(NullIf(F("mail_to"), Value("")), F("payer_email")))
 # The newest first. Not '-id': for that PostgreSQL may walk the primary key of all merchants, newest first, until it has met
 # enough rows of this one; those of a merchant that went quiet lie at its very end.
 NEWEST = Func(F("id"), template="(- %(expressions)s)", output_field=models.BigIntegerField())
@@ -114,6 +116,8 @@ class Invoice(Contents):
                 name="invoice_open",
                 condition=Q(status="open"),
             ),
+            # Over all merchants: who has lost a link names an address alone.
+            models.Index(REACHES, name="invoice_reaches", condition=Q(status="open")),
             # Whose addresses are still watched, over all merchants: with the open ones these, and no older ones.
             models.Index(fields=["paid_at"], name="invoice_paid_lately", condition=Q(status="paid")),
             models.Index(fields=["voided_at"], name="invoice_void_lately", condition=Q(status="void")),
@@ -151,6 +155,11 @@ class Invoice(Contents):
     @property
     def is_editable(self) -> bool:
         return self.status in EDITABLE
+
+    @property
+    def mail_address(self) -> str:
+        """Where its mails to the payer go: the address that was corrected, else the one on the document."""
+        return self.mail_to or self.payer_email
 
     @property
     def due_minor(self) -> int:

@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import Any
 
 import segno
-from babel.dates import format_time
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -161,6 +160,5 @@ def _until(moment: datetime | None, document: Document, language: str) -> str:
     """'1 December 2026, 18:00'; the zone stands under it."""
     if moment is None:
         return ""
-    local = moments.local(moment, document.time_zone)
-    time = format_time(local, "HH:mm" if language == "en" else "short", locale=language.replace("-", "_"))
-    return f"{_day(moment, document, language)}, {time}"
+    day, hour = _day(moment, document, language), moments.hour(moment, document.time_zone, language)
+    return _("%(day)s, %(time)s") % {"day": day, "time": hour}

@@ -93,7 +93,7 @@ def _ask_or_do(request: MerchantRequest, name: str, found: list[Invoice], asked:
         "others": max(len(will) - NAMED, 0),
         "will_not": will_not[:NAMED],
         "will_not_others": max(len(will_not) - NAMED, 0),
-        "addresses": len({invoice.payer_email for invoice in will}),
+        "addresses": len({invoice.mail_address for invoice in will}),
         "with_money": sum(1 for invoice in will if invoice.credited_minor or invoice.pending_minor),
     }
     return render(request, "invoicing/bulk.html", context)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from invoicing import duplicating, ledger, lifecycle, shelves, timeline
-from invoicing.models import Invoice, Occurrence, Status
+from invoicing.models import Invoice, Occurrence, Reminder, Status
 from invoicing.snapshot import Document, document
 from invoicing.views.scope import key_of, own
 from merchants import clock
@@ -74,6 +74,7 @@ def page(request: MerchantRequest, found: Invoice, *, remark: str, status: int =
         "timeline": timeline.entries(events, deliveries, payer=found.payer_name, payer_email=found.payer_email, zone=zone),
         "shelved_at": next((event.at for event in events if event.kind in SHELVED), None),
         "stale_link_at": _stale_link_at(found, events, deliveries),
+        **_reminders(found),
         "occurrence": Occurrence.objects.filter(invoice=found).select_related("schedule").first(),
         "bar": _bar(found),
         "tokens": _tokens(shown),
@@ -91,6 +92,15 @@ def page(request: MerchantRequest, found: Invoice, *, remark: str, status: int =
     return render(request, "invoicing/detail.html", context, status=status)
 
 
+def _reminders(invoice: Invoice) -> dict[str, Any]:
+    """Those of an issued invoice, and whether one is to come. Of a settled one only what was decided while it was open."""
+    rows: list[Reminder] = list(invoice.reminders.all()) if invoice.is_issued else []
+    settled = invoice.paid_at or invoice.voided_at
+    if settled is not None:
+        rows = [row for row in rows if row.decided_at and row.decided_at < settled]
+    return {"reminders": rows, "are_reminders_planned": any(row.state == Reminder.State.PLANNED for row in rows)}
+
+
 def _events(invoice: Invoice) -> list[Event]:
     """What happened to it, the latest first."""
     return list(Event.objects.filter(merchant_id=invoice.merchant_id, subject_kind="invoice", subject_id=invoice.pk).order_by("-id"))
@@ -101,7 +111,7 @@ def _stale_link_at(invoice: Invoice, events: list[Event], deliveries: list[Any])
     replaced = next((event.at for event in events if event.kind == "invoice.link_replaced"), None)
     if replaced is None or invoice.status not in (Status.OPEN, Status.PAID):
         return None
-    mails = [mail for mail in deliveries if mail.channel == "email" and mail.recipient == invoice.payer_email]
+    mails = [mail for mail in deliveries if mail.channel == "email" and mail.recipient == invoice.mail_address]
     if any(mail.status in ("queued", "sending") or (mail.sent_at and mail.sent_at > replaced) for mail in mails):
         return None
     return replaced

@@ -169,7 +169,7 @@ def show(request: MerchantRequest, entry: Entry, *, trouble: str = "", reasons: 
         "issue_past": entry.issue_has_passed,
         "reasons": reasons or [],
         "accept": sniffing.ACCEPT,
-        "endpoint": request.merchant.endpoints.filter(is_enabled=True).first(),  # type: ignore[attr-defined]
+        "endpoints": list(request.merchant.endpoints.filter(is_enabled=True, removed_at=None).order_by("id")),  # type: ignore[attr-defined]
         "new_row": entry.new_row(),
     }
     return render(request, "invoicing/form.html", context)

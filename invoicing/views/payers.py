@@ -149,7 +149,7 @@ def for_form(request: MerchantRequest, entry: Entry) -> dict[str, Any]:
     asked = key(request, "payer") if request.method == "GET" and entry.invoice is None and entry.schedule is None else None
     known = mine.filter(pk=asked).first() if asked else None
     if known:
-        entry.head.initial |= payers.fields_of(known)
+        entry.head.initial |= payers.fields_of(known, language=request.merchant.language)
     for name in ("payer_name", "payer_email"):
         offers = {"data-offers": reverse("payers_suggest", args=[request.merchant.slug]), "data-offers-label": _("Payers you know")}
         entry.head.fields[name].widget.attrs |= {"autocomplete": "off", **offers}
@@ -174,7 +174,8 @@ def suggest(request: MerchantRequest) -> HttpResponse:
 
 def offered(request: MerchantRequest, entry: Payer, last: Invoice | None) -> dict[str, Any]:
     """One payer as the form takes it: what to show, what to fill in, and the last invoice."""
-    return {"label": entry.name, "note": entry.email, "fill": payers.fields_of(entry), "last": _last(request, last)}
+    fill = payers.fields_of(entry, language=request.merchant.language)
+    return {"label": entry.name, "note": entry.email, "fill": fill, "last": _last(request, last)}
 
 
 def _last(request: MerchantRequest, last: Invoice | None) -> dict[str, str] | None:

@@ -17,7 +17,7 @@ from invoicing import lifecycle, pdf, snapshot, uploads
 from invoicing.models import Invoice, Rendering, Status
 from invoicing.pdf.paper import one_of
 from invoicing.snapshot import document
-from merchants import branding, clock
+from merchants import branding, clock, languages
 from merchants.models import Membership
 
 PUBLIC = (Status.OPEN, Status.PAID, Status.VOID, Status.MISSED)
@@ -41,8 +41,10 @@ def for_payers(view: Callable[P, HttpResponseBase]) -> Callable[P, HttpResponseB
 
 
 def by_link(public_id: str) -> Invoice:
-    """The invoice behind a payer's link; 404 for a wrong one, and for one that has not been sent."""
-    return get_object_or_404(Invoice.objects.select_related("merchant", "replaced_by"), public_id=public_id, status__in=PUBLIC)
+    """The invoice behind a payer's link; 404 for a wrong one, and for one that has not been sent. What follows is in its language."""
+    found = get_object_or_404(Invoice.objects.select_related("merchant", "replaced_by"), public_id=public_id, status__in=PUBLIC)
+    languages.speak(found.language)
+    return found
 
 
 def _kept(request: HttpRequest, content: bytes, content_type: str) -> HttpResponse:

@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 from babel.numbers import get_currency_precision
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from merchants import profile
+from merchants import languages, profile
 from merchants.assets import Asset, catalogue, usable_by
 from merchants.forms.fields import LineField, email_field, in_our_words, name_field, zone_choices
 from merchants.models import LatePolicy, Merchant, Paper
@@ -70,14 +69,14 @@ class BusinessForm(SettingsForm):
     )
     tax_id = LineField(label=_("Tax number"), max_length=60, required=False, help_text=_("A VAT or tax id, as your tax office writes it."))
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=zone_choices, help_text=_("Sending and due times are in it."))
-    language = forms.ChoiceField(label=_("Language"), help_text=_("Of invoices and mails, unless an invoice says otherwise."))
+    language = forms.ChoiceField(label=_("Language"), required=False, help_text=_("Of invoices and mails, unless an invoice says otherwise."))
 
     def __init__(self, *args: Any, merchant: Merchant, **kwargs: Any) -> None:
         super().__init__(*args, merchant=merchant, **kwargs)
-        if len(settings.LANGUAGES) > 1:
-            self.choose("language", [(code, str(name)) for code, name in settings.LANGUAGES])
-        else:
-            del self.fields["language"]  # there is nothing to choose
+        self.choose("language", languages.choices())
+
+    def values(self) -> dict[str, Any]:
+        return {name: value for name, value in super().values().items() if name != "language" or value}
 
 
 class InvoicesForm(SettingsForm):

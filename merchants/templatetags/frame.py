@@ -35,6 +35,7 @@ ROOMS = (
     Room("schedules", _("Recurring"), "repeat", "see"),
     Room("payers", _("Payers"), "users", "see"),
     Room("refunds", _("Refunds"), "undo-2", "see"),
+    Room("messages", _("Messages"), "mail", "see"),
     Room("wallets", _("Wallets"), "wallet", "see"),
     Room("developers", _("Developers"), "code", "see"),
     Room("settings", _("Settings"), "settings", "profile", otherwise="settings_team"),
@@ -46,8 +47,10 @@ TABS = (
     ("settings", _("Business"), "profile"),
     ("settings_look", _("Branding"), "profile"),
     ("settings_invoices", _("Invoices"), "profile"),
+    ("settings_reminders", _("Reminders"), "profile"),
     ("settings_tokens", _("Payments"), "profile"),
     ("settings_refunds", _("Refunds"), "profile"),
+    ("settings_mail", _("Mail"), "profile"),
     ("settings_team", _("Team"), "see"),
 )
 

@@ -18,7 +18,8 @@ register = template.Library()
 @lru_cache(maxsize=512)
 def _svg(name: str, size: int) -> str:
     stroke = 2 if size <= 14 else 1.75
-    return lucide._render_icon(name, size, stroke_width=stroke, aria_hidden="true", focusable="false", **{"class": "icon"})
+    kind = "icon icon--way" if name.endswith(("-left", "-right")) else "icon"  # it turns round where people read from the right
+    return lucide._render_icon(name, size, stroke_width=stroke, aria_hidden="true", focusable="false", **{"class": kind})
 
 
 @register.simple_tag

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from payments.rates.base import MAX_AGE, NoRate, Rate, RateSource
 from payments.rates.gathering import forget, refresh
-from payments.rates.reading import all_for_merchant, current, for_merchant, for_refund, in_usd, no_rate, sources
+from payments.rates.reading import all_for_merchant, current, for_merchant, for_refund, in_usd, no_rate, per_usd, sources
 
 __all__ = [
     "MAX_AGE",
@@ -21,6 +21,7 @@ __all__ = [
     "forget",
     "in_usd",
     "no_rate",
+    "per_usd",
     "refresh",
     "sources",
 ]

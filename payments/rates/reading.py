@@ -17,7 +17,8 @@ from merchants.assets import Asset
 from merchants.models import Merchant
 from payments.models import PastPrices, Price
 from payments.rates.base import MAX_AGE, NoRate, Rate, RateSource
-from payments.rates.sandbox import FixedRates
+from payments.rates.sandbox import PRECISION as SANDBOX
+from payments.rates.sandbox import USD_PER_UNIT, FixedRates
 
 WIDE = Context(prec=100)
 ONE = Decimal(1)
@@ -72,6 +73,16 @@ def in_usd(minor: int, currency: str, *, now: datetime) -> Decimal | None:
         return amount
     rate = _stored({"USD"}, currency, now).get("USD")
     return WIDE.divide(amount, rate.value) if rate else None
+
+
+def per_usd(merchant: Merchant, currency: str, *, now: datetime) -> str | None:
+    """How much of `currency` one US dollar is, as decimal text; of a test merchant at the sandbox's prices. None without a rate."""
+    if currency == "USD":
+        return "1"
+    if merchant.is_test:
+        return format(SANDBOX.divide(ONE, USD_PER_UNIT[currency]), "f") if currency in USD_PER_UNIT else None
+    rate = _stored({"USD"}, currency, now).get("USD")
+    return format(rate.value, "f") if rate else None
 
 
 def less_spread(rate: Rate, spread_e4: int) -> Rate:

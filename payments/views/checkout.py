@@ -20,7 +20,7 @@ from merchants import clock
 from payments import hints, quotes
 from payments.checkout import Situation, Stage, situation
 from payments.rails import sandbox
-from payments.slips import is_beta, roughly
+from payments.slips import is_beta, roughly, takes
 
 
 def _options(shown: Situation) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def _options(shown: Situation) -> list[dict[str, Any]]:
         frozen = shown.document.asset(option.asset.id)
         if frozen is not None:
             estimate = "" if option.estimate_units is None else roughly(option.estimate_units, option.asset.decimals, shown.invoice.language)
-            said = {"takes": option.asset.network.takes, "estimate": estimate, "unavailable": option.unavailable}
+            said = {"takes": takes(option.asset.network), "estimate": estimate, "unavailable": option.unavailable}
             rows.append({"asset": frozen, "is_beta": is_beta(option.asset.id), **said})
     return rows
 

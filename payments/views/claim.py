@@ -14,7 +14,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -22,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from invoicing import pdf
 from invoicing.snapshot import document
 from invoicing.views.public import for_payers
-from merchants import clock
+from merchants import clock, languages
 from payments import claims, refunds
 from payments.forms_claim import ClaimForm
 from payments.models import Refund
@@ -37,8 +36,8 @@ def _gone(request: HttpRequest, token: str) -> HttpResponse:
     invoice = claims.sender_of(token)
     if invoice is None:
         return render(request, "payments/claim_gone.html", status=404)
-    with translation.override(invoice.language):
-        return render(request, "payments/claim_replaced.html", {"invoice": invoice, "document": document(invoice)}, status=410)
+    languages.speak(invoice.language)
+    return render(request, "payments/claim_replaced.html", {"invoice": invoice, "document": document(invoice)}, status=410)
 
 
 def by_token(view: Callable[[HttpRequest, Refund, str], HttpResponse]) -> Callable[..., HttpResponse]:
@@ -49,8 +48,8 @@ def by_token(view: Callable[[HttpRequest, Refund, str], HttpResponse]) -> Callab
         refund = claims.read_token(token)
         if refund is None:
             return _gone(request, token)
-        with translation.override(refund.invoice.language):
-            return view(request, refund, token)
+        languages.speak(refund.invoice.language)
+        return view(request, refund, token)
 
     return shown
 
@@ -135,18 +134,18 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         return _gone(request, token)
     refund, now = found.refund, clock.now()
     onwards = reverse("refund_claim", args=[claims.link_token(refund)])
-    with translation.override(refund.invoice.language):
-        if request.method == "POST":
-            try:
-                claims.confirm(found, now=now)
-            except claims.CannotClaim as reason:
-                messages.error(request, str(reason))
-                return redirect("refund_confirm", token)
-            return redirect(onwards)
-        if found.confirmed_at is not None and found.for_nonce == refund.nonce:
-            return redirect(onwards)
-        shown = returning(refund, now=now)
-        context = {"claim": found, "shown": shown, "refund": refund, "invoice": refund.invoice, "document": shown.document, "token": token}
-        if not claims.stands(found, now):
-            return render(request, "payments/claim_replaced.html", context, status=410)
-        return render(request, "payments/claim_confirm.html", context)
+    languages.speak(refund.invoice.language)
+    if request.method == "POST":
+        try:
+            claims.confirm(found, now=now)
+        except claims.CannotClaim as reason:
+            messages.error(request, str(reason))
+            return redirect("refund_confirm", token)
+        return redirect(onwards)
+    if found.confirmed_at is not None and found.for_nonce == refund.nonce:
+        return redirect(onwards)
+    shown = returning(refund, now=now)
+    context = {"claim": found, "shown": shown, "refund": refund, "invoice": refund.invoice, "document": shown.document, "token": token}
+    if not claims.stands(found, now):
+        return render(request, "payments/claim_replaced.html", context, status=410)
+    return render(request, "payments/claim_confirm.html", context)
