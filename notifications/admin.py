@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from merchants import clock
 from merchants.operators import OperatorAdmin, OperatorInline
 from notifications import outbox
-from notifications.models import Attempt, Delivery, Endpoint
+from notifications.models import Attempt, Delivery, Endpoint, MailServer
 
 
 @admin.register(Endpoint)
@@ -23,6 +23,18 @@ class EndpointAdmin(OperatorAdmin):
     search_fields = ("url", "merchant__slug")
     ordering = ("-id",)
     fields = ("merchant", "url", "format", "is_enabled", "created_at")
+
+
+@admin.register(MailServer)
+class MailServerAdmin(OperatorAdmin):
+    """Without its password, encrypted or not."""
+
+    list_display = ("merchant", "host", "port", "security", "sender", "is_enabled", "failures", "blocked_until")
+    list_filter = ("is_enabled",)
+    list_select_related = ("merchant",)
+    search_fields = ("host", "sender", "merchant__slug")
+    ordering = ("-id",)
+    fields = ("merchant", "host", "port", "security", "username", "sender", "is_enabled", "tested_at", "failures", "blocked_until")
 
 
 class AttemptInline(OperatorInline):

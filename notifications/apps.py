@@ -8,11 +8,20 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django.conf import settings
+
         from invoicing import attention
         from merchants.signals import event_recorded
-        from notifications.attention import held_back, undelivered
+        from notifications.attention import held_back, mails, webhooks
         from notifications.tasks import hurry
 
         event_recorded.connect(hurry, dispatch_uid="notifications.hurry")
         attention.register(held_back)
-        attention.register(undelivered)
+        attention.register(mails)
+        attention.register(webhooks)
+        if settings.MAIL_EVENTS:
+            from anymail.signals import tracking
+
+            from notifications import bounces
+
+            tracking.connect(bounces.told, dispatch_uid="notifications.bounces")

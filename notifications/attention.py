@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from invoicing.attention import MOST, Matter
-from invoicing.models import Status
+from invoicing.models import Invoice, Status
 from invoicing.timeline import mail_name
-from merchants.models import Event, Invitation, Merchant
+from merchants.models import Event, Merchant
+from notifications import unreached
 from notifications.models import Channel, Delivery
+from notifications.plans import TO_PAYERS
 
 State = Delivery.State
 
@@ -38,31 +40,43 @@ def held_back(merchant: Merchant, now: datetime) -> Iterable[Matter]:
         )
 
 
-def undelivered(merchant: Merchant, now: datetime) -> Iterable[Matter]:
-    """Messages about no invoice that were given up on and not sent again since: a row a mail, one for all webhooks.
+def mails(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """Mails that were given up on or came back, and that nobody has seen to since: a row an invoice, and one for each of the rest."""
+    rows: dict[object, Delivery] = {}
+    for delivery in unreached.mails(merchant).select_related("invoice").order_by("-id")[: MOST * 5]:
+        rows.setdefault(delivery.invoice_id or f"mail {delivery.pk}", delivery)
+    for delivery in list(rows.values())[:MOST]:
+        yield _of_invoice(merchant, delivery, delivery.invoice) if delivery.invoice else _of_none(merchant, delivery)
+
+
+def _of_invoice(merchant: Merchant, delivery: Delivery, invoice: Invoice) -> Matter:
+    title = _("A message could not be delivered")
+    if delivery.template in TO_PAYERS:
+        title = _("%(email)s could not be reached") % {"email": delivery.recipient}
+    text = _("%(mail)s of %(name)s, for %(payer)s. %(reason)s")
+    names = {"mail": mail_name(delivery.template), "name": invoice.name, "payer": invoice.payer_name, "reason": delivery.reason}
+    page = reverse("invoice", args=[merchant.slug, invoice.pk])
+    return Matter("mail-warning", "red", title, (text % names).strip(), page, _("See why"))
+
+
+def _of_none(merchant: Merchant, delivery: Delivery) -> Matter:
+    is_invitation = delivery.template == "invitation"
+    return Matter(
+        "mail-warning",
+        "red",
+        _("An invitation could not be delivered") if is_invitation else _("A message could not be delivered"),
+        _("%(mail)s, to %(recipient)s.") % {"mail": mail_name(delivery.template), "recipient": delivery.recipient},
+        reverse("message", args=[merchant.slug, delivery.pk]),
+        _("See why"),
+    )
+
+
+def webhooks(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """Webhooks about no invoice that were given up on and not sent again since: one row for all.
     (Those about an invoice are told with it, in `invoicing.attention`.)"""
-    failed = list(_given_up(merchant).order_by("-id")[: MOST * 5])
-    mails = [delivery for delivery in failed if delivery.channel == Channel.EMAIL]
-    for delivery in mails[:MOST]:
-        is_invitation = delivery.template == "invitation"
-        yield Matter(
-            "mail-warning",
-            "red",
-            _("An invitation could not be delivered") if is_invitation else _("A message could not be delivered"),
-            _("%(mail)s, to %(recipient)s.") % {"mail": mail_name(delivery.template), "recipient": delivery.recipient},
-            reverse("delivery", args=[merchant.slug, delivery.pk]),
-            _("See why"),
-        )
-    if count := len(failed) - len(mails):
-        title = ngettext("A webhook could not be delivered", "%(count)s webhooks could not be delivered", count) % {"count": count}
-        page = reverse("developers", args=[merchant.slug]) + "?state=failed#deliveries"
-        yield Matter("webhook", "red", title, _("About recurring schedules."), page, _("See why"))
-
-
-def _given_up(merchant: Merchant) -> QuerySet[Delivery]:
-    """Sending one again is an event about it. An invitation counts only while it waits, and until its next mail."""
     sent_again = Event.objects.filter(kind="delivery.resent", subject_kind="delivery", subject_id=OuterRef("pk"))
-    failed = Delivery.objects.filter(~Exists(sent_again), merchant=merchant, invoice=None, status=State.FAILED)
-    waiting = Invitation.objects.filter(merchant=merchant, email=OuterRef("recipient"), accepted_at=None, withdrawn_at=None)
-    later = Delivery.objects.filter(merchant=merchant, template="invitation", recipient=OuterRef("recipient"), pk__gt=OuterRef("pk"))
-    return failed.filter(~Q(template="invitation") | (Exists(waiting) & ~Exists(later)))
+    failed = Delivery.objects.filter(~Exists(sent_again), merchant=merchant, invoice=None, status=State.FAILED, channel=Channel.WEBHOOK)
+    if count := failed[: MOST * 5].count():
+        title = ngettext("A webhook could not be delivered", "%(count)s webhooks could not be delivered", count) % {"count": count}
+        page = reverse("developers_deliveries", args=[merchant.slug]) + "?state=failed"
+        yield Matter("webhook", "red", title, _("About recurring schedules."), page, _("See why"))

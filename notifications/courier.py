@@ -1,54 +1,150 @@
-"""One round of a channel: claim what is due, try each, write down how it went."""
+"""Sending: claim what is due as long as there is a place for it, hand it to a thread, write down how it went."""
 
 from __future__ import annotations
 
 import logging
+import queue
 import time
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
-from notifications import outbox
-from notifications.models import Channel, Delivery
+from django.db import transaction
+
+from merchants import clock
+from notifications import breaker, copies, outbox
+from notifications.models import Channel, Delivery, MailServer
 from notifications.transports import Outcome, Withheld
 from notifications.transports.email import EmailTransport
+from notifications.transports.hands import Job
 from notifications.transports.webhook import WebhookTransport
 
 log = logging.getLogger(__name__)
-
-# At most as many as can all time out within one lease.
-TRANSPORTS: dict[str, tuple[type[AbstractContextManager[Any]], int]] = {
-    Channel.EMAIL: (EmailTransport, 5),
-    Channel.WEBHOOK: (WebhookTransport, 2),
-}
+TRANSPORTS: dict[str, type[EmailTransport | WebhookTransport]] = {Channel.EMAIL: EmailTransport, Channel.WEBHOOK: WebhookTransport}
+GLANCE = 0.05  # seconds between two looks at what has become due, and at what takes too long
 
 
-def round_of(channel: str, *, now: datetime) -> int:
-    """Try the next due deliveries of `channel` once each; how many there were. The times written count from `now`."""
-    make, limit = TRANSPORTS[channel]
-    claimed = outbox.claim(channel, now=now, limit=limit)
-    if not claimed:
-        return 0
+def round_of(channel: str, *, now: datetime, limit: int | None = None) -> int:
+    """Try the next due deliveries of `channel` once each, and return when all have been; how many there were. The times written
+    count from `now`."""
     began = time.monotonic()
-    with make() as transport:
-        for delivery in claimed:
-            _try(transport, delivery, now=now, began=began)
-    return len(claimed)
+    sender = Sender(channel, lambda: now + timedelta(seconds=time.monotonic() - began))
+    return sender.round(limit)
 
 
-def _try(transport: Any, delivery: Delivery, *, now: datetime, began: float) -> None:
-    lease, started = delivery.lease, time.monotonic()
+def keep_sending(channel: str, *, seconds: float) -> int:
+    """Send what is due and what becomes due, as places get free, for `seconds` at most; and then until what is on its way has
+    ended. Returns earlier when there is nothing left. How many were tried."""
+    return Sender(channel, clock.now).run(seconds)
+
+
+class Sender:
+    """Everything here happens in one thread; those of the transport do network work only."""
+
+    def __init__(self, channel: str, ask_time: Callable[[], datetime]) -> None:
+        self.now = ask_time
+        self.transport = TRANSPORTS[channel]()
+        self.waiting: deque[Delivery] = deque()  # claimed, and not handed over yet
+        self.tried = 0
+
+    def round(self, limit: int | None) -> int:
+        try:
+            claimed = self._claim(limit)
+            while self.waiting or self.transport.running:
+                self._step()
+            return claimed
+        finally:
+            self.transport.close()
+
+    def run(self, seconds: float) -> int:
+        until = time.monotonic() + seconds
+        look = 0.0
+        try:
+            while True:
+                moment = time.monotonic()
+                if not self.waiting and look <= moment < until:
+                    look = 0.0 if self._claim(None) else moment + GLANCE
+                if not self.waiting and not self.transport.running:
+                    return self.tried
+                if self._step():
+                    look = 0.0
+        finally:
+            self.transport.close()
+
+    def _claim(self, limit: int | None) -> int:
+        claimed = self.transport.claim(now=self.now(), limit=limit)
+        self.waiting.extend(claimed)
+        return len(claimed)
+
+    def _step(self) -> bool:
+        """Write down what has come back, and hand over the next one. Whether anything came back."""
+        came = self._take(wait=not self.waiting)
+        for job in came:
+            self._write_down(job)
+        if self.waiting:
+            self._hand_over(self.waiting.popleft())
+        self.transport.watch()
+        return bool(came)
+
+    def _take(self, *, wait: bool) -> list[Job]:
+        came: list[Job] = []
+        try:
+            if wait and self.transport.running:
+                came.append(self.transport.done.get(timeout=GLANCE))
+            while True:
+                came.append(self.transport.done.get_nowait())
+        except queue.Empty:
+            return came
+
+    def _hand_over(self, delivery: Delivery) -> None:
+        lease = delivery.lease
+        try:
+            job = self.transport.prepare(delivery, now=self.now())
+        except Withheld as withheld:
+            outbox.cancel(delivery, reason=withheld.reason, lease=lease, is_held=withheld.is_held, now=self.now())
+        except Exception as error:
+            outbox.finish(delivery, lease=lease, outcome=_not_ready(delivery, error), now=self.now())
+        else:
+            self.transport.start(job)
+            return
+        self.tried += 1
+        self.transport.dropped(delivery)
+
+    def _write_down(self, job: Job) -> None:
+        """How a try went, and what that says of its receiver; a mail that was taken is kept."""
+        delivery, now = job.delivery, self.now()
+        outcome = _not_ready(delivery, job.error) if job.error else job.outcome
+        if outcome is None:
+            outbox.put_back(delivery, lease=job.lease)
+        else:
+            self.tried += 1
+            receiver = _receiver(job)
+            with transaction.atomic():
+                ended = outbox.finish(delivery, lease=job.lease, outcome=outcome, duration_ms=job.took_ms, now=now)
+                if receiver and not job.error:
+                    breaker.heard(receiver, outcome, now=now)
+            if ended and outcome.ok and job.letter:
+                _keep(delivery, job, now)
+            if delivery.endpoint and not job.error:
+                breaker.give_up_on(delivery.endpoint, outcome, now=now)
+        self.transport.recorded(job)
+        self.transport.dropped(delivery)
+
+
+def _receiver(job: Job) -> breaker.Receiver | None:
+    """Who is counted for how it answers. The installation's mail server is not: a mail that it cannot take waits as it must."""
+    if job.delivery.channel == Channel.WEBHOOK:
+        return job.delivery.endpoint
+    return MailServer(pk=job.lane) if job.lane is not None else None
+
+
+def _not_ready(delivery: Delivery, error: Exception) -> Outcome:
+    log.error("Delivery %s could not be sent.", delivery.pk, exc_info=error)
+    return Outcome(False, answer=f"It could not be made ready: {type(error).__name__}. The log says more.")
+
+
+def _keep(delivery: Delivery, job: Job, now: datetime) -> None:
     try:
-        outcome: Outcome = transport.send(delivery, now=now + _since(began))
-    except Withheld as withheld:
-        outbox.cancel(delivery, reason=withheld.reason, lease=lease, is_held=withheld.is_held, now=now + _since(began))
-        return
-    except Exception as error:
-        log.exception("Delivery %s could not be sent.", delivery.pk)
-        outcome = Outcome(False, answer=f"It could not be made ready: {type(error).__name__}. The log says more.")
-    took = round((time.monotonic() - started) * 1000)
-    outbox.finish(delivery, lease=lease, outcome=outcome, duration_ms=took, now=now + _since(began))
-
-
-def _since(began: float) -> timedelta:
-    return timedelta(seconds=time.monotonic() - began)
+        copies.keep(delivery, job.letter, now)
+    except Exception:  # it has left; without its copy it is sent all the same
+        log.exception("The copy of delivery %s could not be kept.", delivery.pk)

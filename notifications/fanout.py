@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from invoicing.facts import moment
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant
-from notifications.audience import addresses
+from notifications import attached, formats, turns
+from notifications.audience import recipients
 from notifications.models import Channel, Delivery, Endpoint
-from notifications.plans import PLANS, Plan
+from notifications.plans import PLANS, Mail, Plan
 
 log = logging.getLogger(__name__)
-VERSION = 1  # of the webhook's payload
 MOST_TRIES = 1000  # counted; tried for ever
-SENT = ("invoice", "origin", "transfer", "payment", "refund", "schedule", "occurrences")  # of an event's facts: what goes to endpoints
 
 
 @dataclass
@@ -38,10 +34,10 @@ class Fanned:
 
 
 def run(now: datetime, *, limit: int = 100) -> Fanned:
-    """Fan out the oldest waiting events, each in its own transaction. One that cannot be is logged and goes
+    """Fan out waiting events, each in its own transaction; merchants take turns. One that cannot be is logged and goes
     behind the others: it stands in nobody's way, and is never given up."""
     done = Fanned()
-    for pk in Event.objects.filter(fanned_out_at=None).order_by("fan_out_tries", "id").values_list("pk", flat=True)[:limit]:
+    for pk in turns.events(limit):
         try:
             made = fan_out(pk, now=now)
         except Exception:
@@ -87,9 +83,11 @@ def _deliveries(event: Event, invoice: Invoice | None, now: datetime) -> list[De
     if plan is None:
         return []
     merchant = event.merchant
-    made = [*_mails(event, plan, merchant, invoice), *_webhooks(event, plan, merchant, invoice)]
+    made = [*_mails(event, plan, merchant, invoice), *_webhooks(event, invoice, now)]
     for delivery in made:
         delivery.created_at = delivery.next_at = now
+        if delivery.channel == Channel.EMAIL:
+            delivery.next_at += attached.patience(merchant, invoice, delivery.template)
     return made
 
 
@@ -97,9 +95,9 @@ def _mails(event: Event, plan: Plan, merchant: Merchant, invoice: Invoice | None
     if event.subject_kind == "invoice" and invoice is None:  # deleted meanwhile: nothing is left that a mail could speak of
         return
     for mail in plan.mails:
-        if mail.is_notice and invoice is not None and not invoice.notify_email:
+        if not is_wanted(mail, event, invoice):
             continue
-        for address in addresses(mail, event, invoice):
+        for address, copy in recipients(mail, event, invoice):
             yield Delivery(
                 merchant=merchant,
                 event=event,
@@ -107,41 +105,60 @@ def _mails(event: Event, plan: Plan, merchant: Merchant, invoice: Invoice | None
                 channel=Channel.EMAIL,
                 template=mail.template,
                 recipient=address,
+                copy=copy,
                 message_id=new_message_id(),
+                is_forced="tell" in event.facts,  # a member has asked for it
             )
 
 
-def _webhooks(event: Event, plan: Plan, merchant: Merchant, invoice: Invoice | None) -> Iterator[Delivery]:
-    if not plan.webhook or (plan.webhook_is_notice and invoice is not None and not invoice.notify_webhook):
-        return
-    for endpoint in Endpoint.objects.filter(merchant=merchant, is_enabled=True):
-        name = new_webhook_id()
-        yield Delivery(
-            merchant=merchant,
-            event=event,
-            invoice=invoice,
-            channel=Channel.WEBHOOK,
-            template=event.kind,
-            recipient=f"endpoint:{endpoint.pk}",
-            endpoint=endpoint,
-            message_id=name,
-            webhook_id=name,
-            payload=payload(event),
-        )
+def is_wanted(mail: Mail, event: Event, invoice: Invoice | None) -> bool:
+    """Whether this event is to be told by `mail`, as it, the invoice and the merchant have it."""
+    if mail.only and not mail.only(event):
+        return False
+    if mail.is_notice and invoice is not None and not invoice.notify_email:
+        return False
+    return not (mail.is_optional and mail.template in event.merchant.notices_off)
 
 
-def payload(event: Event) -> str:
-    """The webhook's body: built here once, stored, and sent byte for byte at every try."""
-    data: dict[str, Any] = {key: event.facts[key] for key in SENT if key in event.facts}
-    body = {
-        "type": event.kind,
-        "timestamp": moment(event.at),
-        "sequence": event.sequence,
-        "version": VERSION,
-        "id": f"evt_{event.pk}",
-        "data": data,
-    }
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+def _webhooks(event: Event, invoice: Invoice | None, now: datetime) -> Iterator[Delivery]:
+    for endpoint in Endpoint.objects.filter(merchant=event.merchant_id, is_enabled=True, removed_at=None).select_related("merchant").order_by("id"):
+        if delivery := webhook_of(event, endpoint, invoice, now=now):
+            yield delivery
+
+
+def webhook_of(event: Event, endpoint: Endpoint, invoice: Invoice | None, *, now: datetime) -> Delivery | None:
+    """What `endpoint` is to be sent of `event`, which has its sequence; None when it does not want it, its format has nothing to
+    say of it, or the invoice wants no notice of its payments."""
+    if not formats.wants(endpoint, event.kind):
+        return None
+    if PLANS[event.kind].webhook_is_notice and invoice is not None and not invoice.notify_webhook:
+        return None
+    payload = formats.wire(endpoint).payload(event, endpoint)
+    return None if payload is None else webhook(event, endpoint, invoice, payload=payload, now=now)
+
+
+def webhook(event: Event, endpoint: Endpoint, invoice: Invoice | None, *, payload: str, now: datetime) -> Delivery:
+    """The message with this body, not saved. It is built here once, stored, and sent byte for byte at every try."""
+    name = new_webhook_id()
+    return Delivery(
+        merchant=endpoint.merchant,
+        event=event,
+        invoice=invoice,
+        channel=Channel.WEBHOOK,
+        template=event.kind,
+        recipient=recipient(endpoint),
+        endpoint=endpoint,
+        message_id=name,
+        webhook_id=name,
+        payload=payload,
+        created_at=now,
+        next_at=now,
+    )
+
+
+def recipient(endpoint: Endpoint) -> str:
+    """What stands in a delivery for this endpoint."""
+    return f"endpoint:{endpoint.pk}"
 
 
 def new_message_id() -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from merchants.models import Merchant
 from merchants.moments import local
 from notifications.models import Channel, Delivery
+
+MOVED = 5000  # mails at a time
 
 
 def day_of(merchant: Merchant, now: datetime) -> tuple[datetime, datetime]:
@@ -23,18 +25,22 @@ def day_of(merchant: Merchant, now: datetime) -> tuple[datetime, datetime]:
 def left_today(merchant: Merchant, *, now: datetime) -> int:
     """How many mails the merchant may still send today; what is being sent counts."""
     began, _ends = day_of(merchant, now)
-    gone = Q(status=Delivery.State.SENT, sent_at__gte=began) | Q(status=Delivery.State.SENDING)
-    return merchant.daily_mail_limit - Delivery.objects.filter(gone, merchant=merchant, channel=Channel.EMAIL).count()
+    mails = Delivery.objects.filter(merchant=merchant, channel=Channel.EMAIL)
+    gone = mails.filter(status=Delivery.State.SENT, sent_at__gte=began).count() + mails.filter(status=Delivery.State.SENDING).count()
+    return merchant.daily_mail_limit - gone
 
 
-def put_off(waiting: QuerySet[Delivery], *, now: datetime) -> None:
-    """Move those of the due mails `waiting` that are over their merchant's limit to its next day, with the reason.
+def room(merchant_id: int, waiting: QuerySet[Delivery], wanted: int, *, now: datetime) -> int:
+    """How many of the merchant's due mails `waiting`, the oldest first, may leave: `wanted`, or fewer. Then those that are over
+    the limit go to its next day, with the reason.
 
-    The oldest go first. Two workers at once may let a few more through; the limit guards against floods.
+    Two senders at once may let a few more through; the limit guards against floods.
     """
-    for merchant in Merchant.objects.filter(pk__in=waiting.values("merchant_id").distinct()):
-        room = max(left_today(merchant, now=now), 0)
-        over = list(waiting.filter(merchant=merchant).order_by("next_at", "id").values_list("pk", flat=True)[room : room + 5000])
-        if over:
-            reason = _("The limit of %(count)d mails a day is reached; this one goes out tomorrow.") % {"count": merchant.daily_mail_limit}
-            Delivery.objects.filter(pk__in=over, status=Delivery.State.QUEUED).update(next_at=day_of(merchant, now)[1], reason=reason)
+    merchant = Merchant.objects.get(pk=merchant_id)
+    left = max(left_today(merchant, now=now), 0)
+    if left >= wanted:
+        return wanted
+    if over := list(waiting.values_list("pk", flat=True)[left : left + MOVED]):
+        reason = _("The limit of %(count)d mails a day is reached; this one goes out tomorrow.") % {"count": merchant.daily_mail_limit}
+        Delivery.objects.filter(pk__in=over, status=Delivery.State.QUEUED).update(next_at=day_of(merchant, now)[1], reason=reason)
+    return left

@@ -1,4 +1,4 @@
-"""The one door for a delivery's status: claim, finish, release, cancel, send again.
+"""The one door for a delivery's status: claim, finish, put back, release, cancel, bounce, send again.
 
 A claim is a lease with a number. The try is counted in the row before the work, so that a message which kills its
 worker stops after the third time and is shown; and whoever lost the lease may not close what is no longer theirs.
@@ -7,25 +7,26 @@ worker stops after the third time and is shown; and whoever lost the lease may n
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from invoicing.facts import of_invoice
 from merchants import events
 from merchants.models import User
-from notifications import backoff, limits
+from notifications import backoff, formats, turns
 from notifications.fanout import new_message_id, new_webhook_id
-from notifications.models import Attempt, Channel, Delivery
+from notifications.models import Attempt, Channel, Delivery, Endpoint
 from notifications.transports import Outcome
 
 State = Delivery.State
-LEASE = timedelta(seconds=120)
+# Longer than a try can take. A receiver whose sender died is not sent to for so long, so it is no longer than it must be.
+LEASE: dict[str, timedelta] = {Channel.EMAIL: timedelta(seconds=120), Channel.WEBHOOK: timedelta(seconds=60)}
 DEATHS = 3  # workers that one delivery may take with it
 
 MOVES: dict[State, frozenset[State]] = {
@@ -36,15 +37,16 @@ MOVES: dict[State, frozenset[State]] = {
     State.FAILED: frozenset({State.SENDING}),
     State.CANCELLED: frozenset({State.QUEUED, State.SENDING}),
 }
+BOUNCES = frozenset({State.SENT})  # what was delivered can come back, and has failed then
 
 
 class Refused(Exception):
     """This cannot be done to this delivery; the text says why."""
 
 
-def _move(delivery: Delivery, to: State, *, under: int, **changes: Any) -> bool:
+def _move(delivery: Delivery, to: State, *, under: int, out_of: frozenset[State] | None = None, **changes: Any) -> bool:
     """Take `delivery` through the door if it is still `under` that lease. False when it is not: then nothing changed."""
-    rows = Delivery.objects.filter(pk=delivery.pk, status__in=MOVES[to], lease=under)
+    rows = Delivery.objects.filter(pk=delivery.pk, status__in=out_of or MOVES[to], lease=under)
     changes["status"] = to
     if not rows.update(**changes):
         return False
@@ -53,26 +55,54 @@ def _move(delivery: Delivery, to: State, *, under: int, **changes: Any) -> bool:
     return True
 
 
-def claim(channel: str, *, now: datetime, limit: int) -> list[Delivery]:
-    """Up to `limit` due deliveries, now under the caller's lease until `now` + 120 s.
+def claim(channel: str, *, now: datetime, limit: int, failing: int | None = None, busy: Mapping[int | None, int] | None = None) -> list[Delivery]:
+    """Due deliveries, now under the caller's lease until `now` + LEASE; whose turn it is says `notifications.turns`.
 
-    Merchants take turns: one with a thousand waiting does not hold up one with a single message.
+    Webhooks: `limit` of them, `failing` at most to endpoints whose last try failed. Mails: so many that each mail server has
+    `limit`, with those that it is `busy` with.
     """
-    waiting = Delivery.objects.filter(channel=channel, status=State.QUEUED, next_at__lte=now)
     if channel == Channel.EMAIL:
-        limits.put_off(waiting, now=now)
-    turn = Window(RowNumber(), partition_by=[F("merchant_id")], order_by=[F("next_at").asc(), F("id").asc()])
-    due = waiting.select_related("merchant", "event", "invoice", "endpoint").annotate(turn=turn).order_by("turn", "next_at", "id")
-    return [delivery for delivery in due[:limit] if _claim(delivery, now)]
+        lanes = turns.senders(now)
+        if not lanes:
+            return []
+        with transaction.atomic():
+            return _take(turns.mails(lanes, now=now, limit=limit, busy=busy or {}), now)
+    chosen = turns.choose(turns.due_lanes(now), limit=limit, failing=limit if failing is None else failing)
+    if not chosen:
+        return []
+    with transaction.atomic():
+        return _take(turns.webhooks(chosen, now=now), now)
+
+
+def _take(pks: list[int], now: datetime) -> list[Delivery]:
+    """Those of them that nobody else takes at this moment."""
+    if not pks:
+        return []
+    waiting = Delivery.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=pks, status=State.QUEUED, next_at__lte=now)
+    found = waiting.select_related("merchant__mail_server", "event", "invoice", "endpoint").order_by("id")
+    return [delivery for delivery in found if _claim(delivery, now)]
 
 
 def _claim(delivery: Delivery, now: datetime) -> bool:
     lease, number = delivery.lease, delivery.attempts_made + 1
-    with transaction.atomic():
-        if not _move(delivery, State.SENDING, under=lease, lease=lease + 1, leased_until=now + LEASE, attempts_made=number, reason=""):
+    with transaction.atomic(savepoint=False):
+        if not _move(
+            delivery, State.SENDING, under=lease, lease=lease + 1, leased_until=now + LEASE[delivery.channel], attempts_made=number, reason=""
+        ):
             return False
         Attempt.objects.create(delivery=delivery, number=number, started_at=now)
     return True
+
+
+def put_back(delivery: Delivery, *, lease: int) -> bool:
+    """It waits again, as it did before it was claimed: nothing was tried, so nothing is counted. False when the lease was
+    taken over meanwhile."""
+    with transaction.atomic():
+        number = delivery.attempts_made
+        if not _move(delivery, State.QUEUED, under=lease, leased_until=None, attempts_made=number - 1):
+            return False
+        delivery.attempts.filter(number=number, succeeded=None).delete()
+        return True
 
 
 def finish(delivery: Delivery, *, lease: int, outcome: Outcome, now: datetime, duration_ms: int = 0) -> bool:
@@ -80,18 +110,31 @@ def finish(delivery: Delivery, *, lease: int, outcome: Outcome, now: datetime, d
     then the try keeps its answer, and the delivery is left to whoever has it now."""
     with transaction.atomic():
         delivery.attempts.filter(number=delivery.attempts_made, succeeded=None).update(
-            duration_ms=duration_ms, succeeded=outcome.ok, is_permanent=outcome.permanent, code=outcome.code, answer=outcome.answer
+            duration_ms=duration_ms,
+            succeeded=outcome.ok,
+            is_permanent=outcome.permanent,
+            code=outcome.code,
+            answer=outcome.answer,
+            request=outcome.request,
         )
         if outcome.ok:
-            return _move(delivery, State.SENT, under=lease, sent_at=now, leased_until=None, reason="")
+            return _move(delivery, State.SENT, under=lease, sent_at=now, leased_until=None, reason="", provider_id=outcome.provider_id[:200])
         if outcome.permanent:
             return _fail(delivery, lease=lease, reason=_short(outcome), now=now)
-        pause = backoff.wait(delivery.channel, delivery.attempts_made, luck=random.uniform(-1, 1), retry_after=outcome.retry_after)  # noqa: S311 - jitter
+        luck = random.uniform(-1, 1)  # noqa: S311 - jitter
+        pause = backoff.wait(schedule_of(delivery), delivery.attempts_made, luck=luck, retry_after=outcome.retry_after)
         if pause is None:
             tries = ngettext("Given up after %(count)d try.", "Given up after %(count)d tries.", delivery.attempts_made)
             tries %= {"count": delivery.attempts_made}
             return _fail(delivery, lease=lease, reason=f"{tries} {_short(outcome)}", now=now)
         return _move(delivery, State.QUEUED, under=lease, next_at=now + pause, leased_until=None)
+
+
+def schedule_of(delivery: Delivery) -> str:
+    """By which of `backoff.SCHEDULE` it is tried again."""
+    if delivery.channel == Channel.EMAIL:
+        return "email"
+    return formats.wire(delivery.endpoint).schedule if delivery.endpoint else "webhook"
 
 
 def _short(outcome: Outcome) -> str:
@@ -143,6 +186,20 @@ def cancel(delivery: Delivery, *, reason: str, now: datetime, lease: int | None 
         return True
 
 
+def cancel_waiting(endpoint: Endpoint, *, reason: str) -> int:
+    """Nothing that waits for `endpoint` will be sent. How many that were."""
+    return Delivery.objects.filter(endpoint=endpoint, status=State.QUEUED).update(status=State.CANCELLED, leased_until=None, reason=reason[:300])
+
+
+def bounced(delivery: Delivery, *, reason: str, now: datetime) -> bool:
+    """The mail server had taken it, and it came back all the same. Told as any mail that could not be delivered; twice is once."""
+    with transaction.atomic():
+        if not _move(delivery, State.FAILED, under=delivery.lease, out_of=BOUNCES, bounced_at=now, reason=reason[:300]):
+            return False
+        _tell("delivery.failed", delivery, now=now, reason=reason[:300], bounced=True)
+        return True
+
+
 def again(delivery: Delivery, *, by: User, now: datetime, force: bool = False) -> Delivery:
     """What a member's 'send' means: what waits goes at once, anything else becomes a new message. Returns what goes."""
     if delivery.status == State.QUEUED:
@@ -169,7 +226,7 @@ def send_again(delivery: Delivery, *, by: User, now: datetime, force: bool = Fal
         if _like(delivery).filter(status__in=[State.QUEUED, State.SENDING]).exists():
             raise Refused(_("One is already on its way."))
         if delivery.channel == Channel.WEBHOOK and not (delivery.endpoint and delivery.endpoint.is_enabled):
-            raise Refused(_("Its endpoint is switched off. Save its address again first."))
+            raise Refused(_("Its endpoint is switched off. Switch it on first."))
         event = _tell("delivery.resent", delivery, now=now, by=by, resends=delivery.origin.pk)
         return Delivery.objects.create(
             merchant=delivery.merchant,
@@ -179,6 +236,7 @@ def send_again(delivery: Delivery, *, by: User, now: datetime, force: bool = Fal
             channel=delivery.channel,
             template=delivery.template,
             recipient=delivery.recipient,
+            copy=delivery.copy,
             message_id=new_message_id() if delivery.channel == Channel.EMAIL else new_webhook_id(),
             webhook_id=delivery.webhook_id,
             payload=delivery.payload,

@@ -5,54 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from merchants.models import Event, Merchant
-from notifications import backoff
-from notifications.models import Attempt, Channel, Delivery, Endpoint
-from notifications.plans import PLANS
+from merchants.models import Merchant
+from notifications import backoff, formats
+from notifications.models import Attempt, Delivery
 
 State = Delivery.State
-SHOWN = 50
-COUNTED = 99  # no page counts a whole table
-
-# filter in the address → states
-FILTERS: dict[str, tuple[State, ...]] = {
-    "": tuple(State),
-    "waiting": (State.QUEUED, State.SENDING),
-    "delivered": (State.SENT,),
-    "failed": (State.FAILED, State.CANCELLED),
-}
 
 
 def deliveries_of(merchant: Merchant) -> QuerySet[Delivery]:
     return Delivery.objects.filter(merchant=merchant).select_related("merchant", "invoice", "endpoint", "event").prefetch_related("attempts")
-
-
-def webhooks(merchant: Merchant, chosen: str) -> list[Delivery]:
-    """The latest webhooks under that filter, newest first."""
-    rows = deliveries_of(merchant).filter(channel=Channel.WEBHOOK, status__in=FILTERS[chosen])
-    return list(rows.order_by("-id")[:SHOWN])
-
-
-def filters(merchant: Merchant) -> list[tuple[str, str, str]]:
-    """The filters of the list: their value in the address, their name, and of those that want a look how many, '99+' at most."""
-    names = {"": _("All"), "waiting": _("Waiting"), "delivered": _("Delivered"), "failed": _("Given up")}
-    return [(value, names[value], _tally(merchant, value) if value in ("waiting", "failed") else "") for value in FILTERS]
-
-
-def _tally(merchant: Merchant, chosen: str) -> str:
-    found = Delivery.objects.filter(merchant=merchant, channel=Channel.WEBHOOK, status__in=FILTERS[chosen])[: COUNTED + 1].count()
-    return f"{COUNTED}+" if found > COUNTED else str(found)
-
-
-def last_switched_off(endpoint: Endpoint) -> Event | None:
-    """Why and when the endpoint was last switched off."""
-    return Event.objects.filter(merchant_id=endpoint.merchant_id, kind="endpoint.disabled", subject_kind="endpoint", subject_id=endpoint.pk).last()
 
 
 @dataclass(frozen=True)
@@ -64,9 +31,11 @@ class Row:
     about_url: str
     to: str  # an address, or a host
     request_line: str
+    headers: list[tuple[str, str]]  # of the latest request, as they went
     body: str
     last: Attempt | None  # the latest try
     follows: str
+    is_test: bool  # an example that a member sent
     sends: str  # the word on the button: empty while it is being sent
     force: bool  # it is past its due time and would only leave on a member's word
 
@@ -81,13 +50,20 @@ def row(delivery: Delivery, now: datetime) -> Row:
         about=about,
         about_url=about_url,
         to=(where.hostname or "") if where else delivery.recipient,
-        request_line=f"POST {where.path or '/'}" if where else "POST",
+        request_line=_request_line(where),
+        headers=list(tries[-1].request.items()) if tries else [],
         body=pretty(delivery),
         last=tries[-1] if tries else None,
         follows=what_follows(delivery) if delivery.status == State.QUEUED else "",
+        is_test=delivery.event.kind == "endpoint.tested",
         sends=_button(delivery, force),
         force=force,
     )
+
+
+def _request_line(where: SplitResult | None) -> str:
+    """'POST /hooks?from=quittance'."""
+    return f"POST {where.path or '/'}{'?' + where.query if where.query else ''}" if where else "POST"
 
 
 def _about(delivery: Delivery) -> tuple[str, str]:
@@ -121,23 +97,6 @@ def pretty(delivery: Delivery) -> str:
 
 def what_follows(delivery: Delivery) -> str:
     """'next; then in 2 h, 5 h, 10 h' for a waiting delivery."""
-    later = [backoff.in_words(wait) for wait in backoff.waits_after(delivery.channel, delivery.attempts_made)[:3]]
+    schedule = formats.wire(delivery.endpoint).schedule if delivery.endpoint else delivery.channel
+    later = [backoff.in_words(wait) for wait in backoff.waits_after(schedule, delivery.attempts_made)[:3]]
     return _("next; then in %(waits)s") % {"waits": ", ".join(later)} if later else _("the last try")
-
-
-def posted() -> list[tuple[str, str]]:
-    """The types of event that go to an endpoint, each with the names in its `data`."""
-    names = {
-        "invoice.issued": _("invoice; origin when a schedule made it: schedule, title, k"),
-        "payment.recorded": "invoice, payment",
-        "payment.reversed": "invoice, payment",
-        "payment.part_received": "invoice",
-        "payment.overpaid": "invoice",
-        "payment.unassigned": "transfer",
-        "payment.handled": _("transfer; invoice when it belongs to one"),
-        "payment.dropped": _("transfer; invoice when it belongs to one"),
-        "schedule.missed": "schedule, occurrences",
-        "schedule.held": "schedule, occurrences",
-    }
-    of_all = {"invoice": "invoice", "payment": "invoice, transfer", "refund": "invoice, refund", "schedule": "schedule"}
-    return [(kind, names.get(kind) or of_all[kind.partition(".")[0]]) for kind, plan in PLANS.items() if plan.webhook]

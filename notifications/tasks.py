@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 
 from celery import Task, shared_task
 
 from merchants import clock, haste
-from notifications import courier, fanout, outbox
+from notifications import courier, fanout, outbox, replays
 
 log = logging.getLogger(__name__)
 BUSY = 20.0  # seconds until a task hands over to the next tick
+_at_work = {"email": threading.Lock(), "webhook": threading.Lock()}
 
 
 def _turns(seconds: float = BUSY) -> Iterator[None]:
@@ -36,26 +38,34 @@ def fan_out() -> None:
         haste.wake(SENDERS[channel].name)
 
 
-@shared_task(name="notifications.tasks.send_email", soft_time_limit=150, time_limit=180)
+@shared_task(name="notifications.tasks.send_email")
 def send_email() -> None:
     """Due mails leave."""
-    for _turn in _turns():
-        if not courier.round_of("email", now=clock.now()):
-            return
+    _send("email")
 
 
-@shared_task(name="notifications.tasks.send_webhooks", soft_time_limit=150, time_limit=180)
+@shared_task(name="notifications.tasks.send_webhooks")
 def send_webhooks() -> None:
     """Due webhooks leave."""
-    for _turn in _turns():
-        if not courier.round_of("webhook", now=clock.now()):
-            return
+    _send("webhook")
+
+
+def _send(channel: str) -> None:
+    """One sender of a channel in each process: it claims as long as it has places, and a second one would only share them."""
+    if not _at_work[channel].acquire(blocking=False):
+        return
+    try:
+        courier.keep_sending(channel, seconds=BUSY)
+    finally:
+        _at_work[channel].release()
 
 
 @shared_task(name="notifications.tasks.release_abandoned")
 def release_abandoned() -> None:
-    """What a dead worker held waits again, or is shown."""
-    outbox.release_abandoned(clock.now())
+    """What a dead worker held waits again, or is shown; what an endpoint missed goes out, if whoever began with it is gone."""
+    now = clock.now()
+    outbox.release_abandoned(now)
+    replays.go_on(now)
 
 
 SENDERS: dict[str, Task] = {"email": send_email, "webhook": send_webhooks}

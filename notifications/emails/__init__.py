@@ -9,22 +9,30 @@ from __future__ import annotations
 from datetime import datetime
 from types import ModuleType
 
+from django.conf import settings
 from django.utils import translation
 
-from notifications.emails import invoices, members, payments, refunds, schedules
+from notifications.emails import invoices, lost, members, payments, refunds, schedules, troubles
 from notifications.emails.invoices import preview
 from notifications.emails.letter import Letter, compose, one_line
 from notifications.models import Delivery
+from notifications.transports import Withheld
 
-KINDS: dict[str, ModuleType] = {kind: subject for subject in (invoices, schedules, members, payments, refunds) for kind in subject.KINDS}
+SUBJECTS = (invoices, schedules, members, payments, refunds, lost, troubles)
+KINDS: dict[str, ModuleType] = {kind: subject for subject in SUBJECTS for kind in subject.KINDS}
 
 
 def write(delivery: Delivery, *, now: datetime) -> Letter:
     """The mail of `delivery` at `now`; Withheld when it must not leave any more."""
     subject = KINDS[delivery.template]
     matter = subject.about(delivery, now)
-    with translation.override(matter.language):
-        letter: Letter = compose(matter, subject.context(matter))
+    try:
+        with translation.override(matter.language):
+            letter: Letter = compose(matter, subject.context(matter))
+    except Withheld:
+        with translation.override(settings.LANGUAGE_CODE):
+            subject.context(matter)  # why it must not leave is read by the members, in the language of their pages
+        raise
     return letter
 
 

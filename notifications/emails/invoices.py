@@ -8,18 +8,24 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import translation
+from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
 
+from invoicing import reminders
 from invoicing.models import Invoice, LineItem, Status
-from invoicing.money import format_minor, grouped
+from invoicing.money import digits, format_minor, grouped, parse_scaled
 from invoicing.snapshot import Document, document
 from invoicing.totals import QUANTITY_SCALE
-from merchants import moments
+from merchants import languages, moments
+from merchants.models import Event
+from notifications import wordings
+from notifications.emails import samples
 from notifications.emails.letter import Letter, Letterhead, Matter, compose, link, one_line
 from notifications.models import Delivery
 from notifications.plans import TEMPLATES
 from notifications.transports import Withheld
-from payments.models import RecordedPayment, Transfer
+from notifications.wordings import TESTED, Words
+from payments.models import BY_BALANCE, RecordedPayment, Transfer
 from payments.slips import asset_of
 
 LINES_SHOWN = 12
@@ -30,19 +36,30 @@ DESCRIPTION_SHOWN = 600  # characters
 class InvoiceMatter(Matter):
     invoice: Invoice
     document: Document
+    words: Words  # the merchant's own, where it has any
 
 
 def about(delivery: Delivery, now: datetime) -> InvoiceMatter:
+    if delivery.origin.kind == TESTED:
+        return _sample(delivery, now)
     invoice = Invoice.objects.select_related("merchant").filter(pk=delivery.invoice_id or 0).first()
     if invoice is None:
         raise Withheld(_("Its invoice was deleted before this could be sent."))
-    language = invoice.language if TEMPLATES[delivery.template] == "payer" else invoice.merchant.language
-    return _matter(delivery, invoice, now, language)
+    language = invoice.language if TEMPLATES[delivery.template] == "payer" else languages.of_members()
+    words = wordings.of(invoice.merchant_id, template=delivery.template, language=language)
+    return _matter(delivery, invoice, now, language, words)
 
 
-def _matter(delivery: Delivery, invoice: Invoice, now: datetime, language: str) -> InvoiceMatter:
+def _sample(delivery: Delivery, now: datetime) -> InvoiceMatter:
+    """What a member tries words out on: no invoice of anybody's, and the words as they were typed."""
+    told = delivery.origin.facts
+    shown = samples.invoice(delivery.merchant, template=told["template"], language=told["language"], now=now)
+    return _matter(delivery, shown, now, told["language"], Words(told["subject"], told["message"]))
+
+
+def _matter(delivery: Delivery, invoice: Invoice, now: datetime, language: str, words: Words) -> InvoiceMatter:
     found = document(invoice)
-    return InvoiceMatter(delivery, Letterhead.of_document(found), now, language, invoice, found)
+    return InvoiceMatter(delivery, Letterhead.of_document(found), now, language, invoice, found, words)
 
 
 def context(matter: InvoiceMatter) -> dict[str, Any]:
@@ -52,15 +69,16 @@ def context(matter: InvoiceMatter) -> dict[str, Any]:
 def preview(shown: Invoice, *, now: datetime) -> Letter:
     """The mail in which `shown` will go to its payer: a copy told to be issued, see `invoicing.previewing`. Nothing is asked
     that decides only as a mail leaves."""
+    words = wordings.of(shown.merchant_id, template="issued", language=shown.language)
     with translation.override(shown.language):
-        matter = _matter(Delivery(template="issued", recipient=shown.payer_email), shown, now, shown.language)
+        matter = _matter(Delivery(template="issued", recipient=shown.payer_email), shown, now, shown.language, words)
         return compose(matter, _everywhere(matter) | _bill(matter))
 
 
 def _everywhere(matter: InvoiceMatter) -> dict[str, Any]:
     """What every mail about an invoice says of it."""
     invoice = matter.invoice
-    return {
+    return _own_words(matter) | {
         "invoice": invoice,
         "document": matter.document,
         "due": matter.moment(invoice.due_at),
@@ -69,6 +87,27 @@ def _everywhere(matter: InvoiceMatter) -> dict[str, Any]:
         "receipt_url": link("public_receipt", invoice.public_id),
         "desk_url": link("invoice", invoice.merchant.slug, invoice.pk),
     }
+
+
+def _own_words(matter: InvoiceMatter) -> dict[str, str]:
+    """The merchant's subject and opening, filled; empty where the usual ones stand."""
+    if matter.words == Words():
+        return {"own_subject": "", "opening": ""}
+    invoice = matter.invoice
+    about = {"part_received": invoice.credited_minor, "receipt": invoice.credited_minor, "cancelled": invoice.total_minor}
+    minor = about.get(matter.delivery.template, invoice.due_minor)
+    values = {
+        "payer": matter.document.recipient.name,
+        "number": invoice.number,
+        "title": invoice.title,
+        "amount": f"{format_minor(minor, invoice.currency, matter.language)} {invoice.currency}",
+        "due": matter.moment(invoice.due_at),
+        "business": matter.document.sender.name,
+    }
+    own = {"own_subject": wordings.filled(matter.words.subject, values)}
+    if get_language_bidi():  # figures stay in their order among words that run from right to left; a header has no marks for it
+        values |= {name: f"\u2066{values[name]}\u2069" for name in ("number", "amount")}
+    return own | {"opening": wordings.filled(matter.words.message, values)}
 
 
 # --- one function per kind --------------------------------------------------------------------------------------
@@ -81,6 +120,19 @@ def issued(matter: InvoiceMatter) -> dict[str, Any]:
     if invoice.due_at and invoice.due_at <= matter.now and not matter.delivery.is_forced:
         raise Withheld(_("The due time passed before this could be sent."), is_held=True)
     return _bill(matter)
+
+
+def reminder(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the payer: what is due, and when; in the tone of the moment at which it leaves, whenever that was planned."""
+    invoice, told = matter.invoice, matter.delivery.origin.facts["reminder"]
+    _must_be(invoice, Status.OPEN)
+    if invoice.pending_minor or invoice.due_minor == 0:
+        raise Withheld(_("A payment is confirming; nobody is asked again meanwhile."))
+    if not invoice.remind and not told["by_hand"]:
+        raise Withheld(_("Reminders were switched off for this invoice before this could be sent."))
+    days = reminders.days_past(invoice, matter.now)
+    is_past = invoice.due_at is not None and invoice.due_at <= matter.now
+    return _bill(matter) | {"days": abs(days), "tone": "after" if is_past else "on" if days == 0 else "before"}
 
 
 def part_received(matter: InvoiceMatter) -> dict[str, Any]:
@@ -107,6 +159,35 @@ def paid(matter: InvoiceMatter) -> dict[str, Any]:
     """To the merchant: the money is final."""
     _must_be(matter.invoice, Status.PAID)
     return {"paid_at": matter.moment(matter.invoice.paid_at), "transfers": _transfers(matter)}
+
+
+def seen(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the merchant: a payment is on its way. Nothing is asked of anybody, and it counts for nothing yet."""
+    told = matter.delivery.origin.facts["transfer"]
+    found = Transfer.objects.filter(invoice=matter.invoice, network=told["network"], txid=told["txid"], place=told["place"]).first()
+    if found and found.status == Transfer.State.DROPPED:
+        raise Withheld(_("Its network had taken the payment back before this could be sent."))
+    if found and found.status == Transfer.State.FINAL:
+        raise Withheld(_("The payment was final before this could be sent; what it did is told by another mail."))
+    credit = told.get("credit")
+    places = digits(matter.invoice.currency)
+    return {
+        "transfer": told,
+        "amount": _as_read(told["amount"], matter.language),
+        "worth": format_minor(parse_scaled(credit, places), matter.invoice.currency, matter.language) if credit else "",
+        "txid": "" if told["txid"].startswith(BY_BALANCE) else told["txid"],
+    }
+
+
+def part_paid(matter: InvoiceMatter) -> dict[str, Any]:
+    """To the merchant: a part came, and nothing more is on its way."""
+    _must_be(matter.invoice, Status.OPEN)
+    if matter.invoice.due_minor == 0:
+        raise Withheld(_("A payment of the rest is confirming."))
+    event = matter.delivery.origin
+    if Event.objects.filter(subject_kind="invoice", subject_id=matter.invoice.pk, kind="invoice.reopened", at=event.at).exists():
+        raise Withheld(_("The mail that it is open again says so already."))
+    return {"transfers": _transfers(matter)}
 
 
 def overpaid(matter: InvoiceMatter) -> dict[str, Any]:
@@ -139,10 +220,13 @@ def missed(matter: InvoiceMatter) -> dict[str, Any]:
 
 KINDS: dict[str, Callable[[InvoiceMatter], dict[str, Any]]] = {
     "issued": issued,
+    "reminder": reminder,
     "part_received": part_received,
     "receipt": receipt,
     "cancelled": cancelled,
     "paid": paid,
+    "seen": seen,
+    "part_paid": part_paid,
     "overpaid": overpaid,
     "late": late,
     "reopened": reopened,
@@ -205,6 +289,12 @@ def _transfers(matter: InvoiceMatter) -> list[dict[str, Any]]:
         came_on = moments.day(payment.paid_at, matter.document.time_zone, matter.language)
         rows.append({"way": payment.get_way_display(), "came_on": came_on, "credit_minor": payment.amount_minor})
     return rows
+
+
+def _as_read(amount: str, language: str) -> str:
+    """A decimal string of an event, in the reader's way of writing, with all its digits."""
+    places = len(amount.partition(".")[2])
+    return grouped(parse_scaled(amount, places), places, language)
 
 
 def one_of(names: list[str]) -> str:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import css_inline
 from django.conf import settings
-from django.contrib.staticfiles import finders
 from django.template import Context, loader
 from django.urls import reverse
 
 from invoicing import snapshot
-from merchants import branding, moments
+from merchants import branding, moments, profile, stationery
 from merchants.models import Logo, Merchant
+from notifications import unsubscribing
 from notifications.models import Delivery
 from notifications.plans import TEMPLATES
 
@@ -33,6 +30,7 @@ class Letter:
     reply_to: str
     language: str
     logo: bytes | None  # a PNG; the HTML shows it as cid:logo
+    unsubscribe_url: str = ""  # of a notice that the business may switch off
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,17 @@ class Matter:
 def compose(matter: Matter, context: dict[str, Any]) -> Letter:
     """The mail whose templates are filled from `context`; in the active language."""
     head, template = matter.head, matter.delivery.template
+    stop = unsubscribing.link(matter.delivery.merchant_id, template) if template in profile.NOTICES else ""
     context = {
         "head": head,
         "to": TEMPLATES[template],
+        "lost_url": link("lost"),
+        "unsubscribe_url": stop,
         "language": matter.language,
         "light": branding.light(head.brand_color),
         "dark": branding.dark(head.brand_color),
     } | context
-    subject = one_line(_text(template, "subject.txt", context))
+    subject = one_line(str(context.get("own_subject") or _text(template, "subject.txt", context)))
     context["subject"] = subject
     return Letter(
         subject=subject,
@@ -104,6 +105,7 @@ def compose(matter: Matter, context: dict[str, Any]) -> Letter:
         reply_to=head.email,
         language=matter.language,
         logo=head.logo,
+        unsubscribe_url=stop,
     )
 
 
@@ -130,29 +132,4 @@ def _text(kind: str, name: str, context: dict[str, Any]) -> str:
 
 def _html(kind: str, context: dict[str, Any]) -> str:
     html = loader.get_template(f"emails/{kind}/body.html").render(context)
-    inliner = css_inline.CSSInliner(
-        extra_css=_stylesheet() + brand_css(context["light"], context["dark"]), keep_at_rules=True, load_remote_stylesheets=False
-    )
-    return str(inliner.inline(html))
-
-
-@cache
-def _stylesheet() -> str:
-    path = finders.find("css/email.css")
-    if not path:
-        raise FileNotFoundError("static/css/email.css is missing; mails cannot be written without it.")
-    return Path(str(path)).read_text()
-
-
-def brand_css(light: branding.Shades, dark: branding.Shades) -> str:
-    """The rules that depend on the merchant's colour. Only !important reaches past inlined styles."""
-    return f"""
-.fill {{ background-color: {light.accent}; color: {light.on_accent}; }}
-.button-link {{ color: {light.on_accent}; }}
-.link {{ color: {light.link}; }}
-@media (prefers-color-scheme: dark) {{
-  .fill {{ background-color: {dark.accent} !important; color: {dark.on_accent} !important; }}
-  .button-link {{ color: {dark.on_accent} !important; }}
-  .link {{ color: {dark.link} !important; }}
-}}
-"""
+    return stationery.inlined(html, light=context["light"], dark=context["dark"])

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from invoicing.money import format_minor
-from merchants import team
+from merchants import languages, team
 from merchants.models import Event, Invitation, LatePolicy, Merchant, Role
 from merchants.team import Standing
 from notifications.emails.letter import Letterhead, Matter, link
@@ -41,7 +41,7 @@ class MerchantMatter(Matter):
 
 def about(delivery: Delivery, now: datetime) -> MerchantMatter:
     merchant = Merchant.objects.select_related("logo").get(pk=delivery.merchant_id)
-    return MerchantMatter(delivery, Letterhead.of_merchant(merchant), now, merchant.language, merchant, delivery.origin)
+    return MerchantMatter(delivery, Letterhead.of_merchant(merchant), now, languages.of_members(), merchant, delivery.origin)
 
 
 def context(matter: MerchantMatter) -> dict[str, Any]:
@@ -93,6 +93,8 @@ TOPICS: dict[str, tuple[str | Promise, str, str | Promise]] = {
     "prices": (_l("The prices of %(business)s have changed"), "settings_tokens", _l("Look at the prices")),
     "refunds": (_l("The refund limit of %(business)s has changed"), "settings_refunds", _l("Look at the refund limit")),
     "webhooks": (_l("The webhooks of %(business)s have changed"), "developers", _l("Look at the webhooks")),
+    "mail": (_l("The mail server of %(business)s has changed"), "settings_mail", _l("Look at the mail settings")),
+    "readdressed": (_l("A payer of %(business)s is mailed at another address"), "invoices", _l("Look at the invoices")),
     "wallets": (_l("Where %(business)s receives money has changed"), "wallets", _l("Look at the wallets")),
 }
 
@@ -121,7 +123,32 @@ SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "endpoint.added": ("webhooks", lambda told: _("%(who)s added a webhook endpoint at %(host)s.") % _endpoint(told)),
     "endpoint.changed": ("webhooks", lambda told: _("%(who)s changed where webhooks go: to %(host)s.") % _endpoint(told)),
     "endpoint.secret_rotated": ("webhooks", lambda told: _("%(who)s made a new secret for the webhooks to %(host)s.") % _endpoint(told)),
+    "endpoint.paused": ("webhooks", lambda told: _("%(who)s paused the webhooks to %(host)s.") % _endpoint(told)),
+    "endpoint.resumed": ("webhooks", lambda told: _("%(who)s let the webhooks to %(host)s go on.") % _endpoint(told)),
+    "endpoint.enabled": ("webhooks", lambda told: _("%(who)s switched the webhooks to %(host)s on again.") % _endpoint(told)),
+    "endpoint.removed": ("webhooks", lambda told: _("%(who)s removed the webhook endpoint at %(host)s.") % _endpoint(told)),
     "endpoint.disabled": ("webhooks", lambda told: _switched_off(told)),
+    "application.secret_made": (
+        "webhooks",
+        lambda told: _("%(who)s made a new API secret for %(app_id)s. The one before it opens nothing any more.") % told,
+    ),
+    "mail_server.saved": ("mail", lambda told: _("%(who)s set up the mail server %(server)s. It is off until it is tested and switched on.") % told),
+    "mail_server.on": (
+        "mail",
+        lambda told: _("%(who)s switched the mail server %(server)s on. Mails to payers leave through it, from %(sender)s.") % told,
+    ),
+    "mail_server.off": ("mail", lambda told: _("%(who)s switched the mail server %(server)s off. Mails to payers leave through this site.") % told),
+    "mail_server.removed": ("mail", lambda told: _("%(who)s removed the mail server %(server)s. Mails to payers leave through this site.") % told),
+    "invoice.recipients_changed": (
+        "readdressed",
+        lambda told: (
+            _(
+                "%(who)s changed where the mails of %(name)s go: from %(was)s to %(main)s. There is money "
+                "on it, and mails about a refund go there too."
+            )
+            % told
+        ),
+    ),
     "wallet.connected": (
         "wallets",
         lambda told: _("%(who)s connected %(wallet)s (%(shows)s). Invoices on %(networks)s are paid there from now on.") % told,

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from merchants import languages
 from merchants.models import Event, Merchant
 from notifications.emails.letter import Letterhead, Matter, link
 from notifications.models import Delivery
@@ -30,7 +31,7 @@ def about(delivery: Delivery, now: datetime) -> TransferMatter:
     transfer = loose.waiting(merchant).filter(pk=event.subject_id).first()
     if transfer is None:
         raise Withheld(_("It was decided on, or taken back by its network, before this could be sent."))
-    return TransferMatter(delivery, Letterhead.of_merchant(merchant), now, merchant.language, merchant, event, transfer)
+    return TransferMatter(delivery, Letterhead.of_merchant(merchant), now, languages.of_members(), merchant, event, transfer)
 
 
 def context(matter: TransferMatter) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from invoicing.models import Invoice
 from invoicing.money import format_minor, grouped
 from invoicing.snapshot import Document, document
-from merchants import assets
+from merchants import assets, languages
 from merchants.models import Event
 from notifications.emails.letter import Letterhead, Matter, link
 from notifications.emails.refund_words import NEWS, TOLD, Words
@@ -44,7 +44,7 @@ def about(delivery: Delivery, now: datetime) -> RefundMatter:
     if refund is None:
         raise Withheld(_("Its refund was deleted before this could be sent."))
     invoice = refund.invoice
-    language = invoice.language if TEMPLATES[delivery.template] == "payer" else invoice.merchant.language
+    language = invoice.language if TEMPLATES[delivery.template] == "payer" else languages.of_members()
     found = document(invoice)
     return RefundMatter(delivery, Letterhead.of_document(found), now, language, invoice, found, refund, event)
 

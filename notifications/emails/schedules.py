@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from invoicing import occurrences
 from invoicing.models import Occurrence, Schedule, ScheduleStatus
 from invoicing.models.schedule import ENDED
-from merchants import moments
+from merchants import languages, moments
 from merchants.models import Event
 from notifications.emails.letter import Letterhead, Matter, link
 from notifications.models import Delivery
@@ -32,7 +32,7 @@ def about(delivery: Delivery, now: datetime) -> ScheduleMatter:
     schedule = Schedule.objects.select_related("merchant").filter(pk=event.subject_id, merchant=delivery.merchant_id).first()
     if schedule is None:
         raise Withheld(_("Its schedule was deleted before this could be sent."))
-    return ScheduleMatter(delivery, Letterhead.of_merchant(schedule.merchant), now, schedule.merchant.language, schedule, event)
+    return ScheduleMatter(delivery, Letterhead.of_merchant(schedule.merchant), now, languages.of_members(), schedule, event)
 
 
 def context(matter: ScheduleMatter) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def plan_of(
         asset_ids=(),
         notify_email=True,
         notify_webhook=True,
+        remind=True,
         due_after_days=due_after_days,
         ends_after=None,
         ends_on=None,

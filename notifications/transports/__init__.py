@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 ANSWER_LIMIT = 2000  # characters of an answer that are kept
@@ -17,6 +17,9 @@ class Outcome:
     code: str = ""  # SMTP or HTTP status
     answer: str = ""  # what came back, or why nothing did
     retry_after: timedelta | None = None  # the receiver's own wish
+    is_down: bool = False  # it says nothing of this message: the receiver does not answer, or wants no more for now
+    provider_id: str = ""  # what the mail provider calls the mail it took
+    request: dict[str, str] = field(default_factory=dict)  # a webhook's headers as they went
 
 
 class Withheld(Exception):

@@ -16,6 +16,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from notifications.transports.hands import watched
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Beyond what `is_global` refuses, as Python 3.11 knows it.
@@ -112,6 +114,7 @@ class _Pinned:
             try:
                 plug.settimeout(self.timeout if isinstance(self.timeout, (int, float)) else None)
                 plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                watched(plug)
                 plug.connect(address)
             except OSError as error:
                 plug.close()
@@ -128,7 +131,7 @@ class GuardedAdapter(HTTPAdapter):
 
     def __init__(self, *, loopback_ok: bool) -> None:
         self.loopback_ok = loopback_ok
-        super().__init__(max_retries=0, pool_connections=4, pool_maxsize=2)
+        super().__init__(max_retries=0, pool_connections=4, pool_maxsize=64)  # more than a sender has threads
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -1,129 +1,116 @@
-"""Developers: App ID, endpoint, secret, and every webhook with its tries."""
+"""Developers: the endpoints and their types of event, the keys of the API, how to check a signature."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from merchants import clock, secrets
+from merchants import clock
 from merchants.access import MerchantRequest, may, needs
 from merchants.views.fresh import sign_in_again
-from notifications import endpoints, outbox, queries
-from notifications.forms import EndpointForm
-from notifications.models import Delivery, Endpoint
+from notifications import applications, endpoint_rows, endpoints, event_types, once
+from notifications.models import Endpoint
 
-ONCE = "webhook_secret_once"  # in the session: shown on the next page, then gone
-TYPED = "webhook_url_typed"  # kept over the fresh sign-in
+READ_OR_POST = ["GET", "HEAD", "POST"]
+API_SECRET = "api"  # noqa: S105 - what the secret shown once is of
+
+
+@dataclass(frozen=True)
+class Language:
+    key: str
+    name: str
+    file: str  # in docs/verify
+
+
+LANGUAGES = (
+    Language("python", "Python", "verify.py"),
+    Language("node", "Node", "verify.mjs"),
+    Language("php", "PHP", "verify.php"),
+    Language("go", "Go", "verify.go"),
+)
+
+
+def frame(request: MerchantRequest, tab: str, found: list[Endpoint] | None = None) -> dict[str, Any]:
+    """What every page of this room has: its tab, the member's rights, the endpoints that a test can go to."""
+    if found is None:
+        found = list(endpoints.listed(request.merchant))
+    return {
+        "nav": "developers",
+        "tab": tab,
+        "owns": may(request.membership, "own"),
+        "writes": may(request.membership, "write"),
+        "testable": [endpoint for endpoint in found if endpoint.is_enabled],
+    }
+
+
+@needs("see")
+@require_safe
+def developers(request: MerchantRequest) -> HttpResponse:
+    """The endpoints."""
+    rows = endpoint_rows.rows(request.merchant, now=clock.now())
+    context = {
+        **frame(request, "developers", [row.endpoint for row in rows]),
+        "rows": rows,
+        "is_full": len(rows) >= endpoints.MOST,
+        "most": endpoints.MOST,
+        "groups": event_types.groups(),
+    }
+    return render(request, "notifications/developers.html", context)
 
 
 @needs("see")
 @require_safe
 @never_cache
-def developers(request: MerchantRequest) -> HttpResponse:
-    found = endpoints.of(request.merchant)
-    typed = request.session.pop(TYPED, None)
-    url = typed if typed is not None else (found.url if found and found.is_enabled else "")
-    return _page(request, found, EndpointForm(initial={"url": url}, merchant=request.merchant))
-
-
-def _page(request: MerchantRequest, found: Endpoint | None, form: EndpointForm, status: int = 200) -> HttpResponse:
-    chosen = request.GET.get("state", "")
-    if chosen not in queries.FILTERS:
-        raise Http404
-    now = clock.now()
+def keys(request: MerchantRequest) -> HttpResponse:
+    """App ID and secret, and what is asked with them."""
+    application = applications.application(request.merchant)
     context = {
-        "nav": "developers",
-        "endpoint": found,
-        "application": endpoints.application(request.merchant),
-        "form": form,
-        "secret": _secret_once(request, found),
-        "owns": may(request.membership, "own"),
-        "writes": may(request.membership, "write"),
-        "switched_off": queries.last_switched_off(found) if found and not found.is_enabled else None,
-        "rows": [queries.row(delivery, now) for delivery in queries.webhooks(request.merchant, chosen)],
-        "events": queries.posted(),
-        "chosen": chosen,
-        "filters": queries.filters(request.merchant),
-        "now": now,
+        **frame(request, "developers_keys"),
+        "application": application,
+        "secret": once.shown(request, API_SECRET),
+        "command": f'curl -u {application.app_id}:SECRET "{settings.SITE_URL}{reverse("api_events")}?after=0&limit=100"',
     }
-    return render(request, "notifications/developers.html", context, status=status)
-
-
-def _secret_once(request: MerchantRequest, found: Endpoint | None) -> str:
-    kept = request.session.get(ONCE)
-    if not (kept and found and kept["endpoint"] == found.pk and may(request.membership, "own")):
-        return ""
-    del request.session[ONCE]
-    return secrets.decrypt(kept["secret"])
-
-
-def _keep_once(request: MerchantRequest, found: Endpoint, plain: str) -> None:
-    request.session[ONCE] = {"endpoint": found.pk, "secret": secrets.encrypt(plain)}
+    return render(request, "notifications/developers_keys.html", context)
 
 
 @needs("own")
-@require_POST
-def endpoint(request: MerchantRequest) -> HttpResponse:
-    """Save the address; with the first one comes the secret."""
-    here = reverse("developers", args=[request.merchant.slug])
-    if held_up := sign_in_again(request, back=here):
-        request.session[TYPED] = request.POST.get("url", "")[:500]
+@require_http_methods(READ_OR_POST)
+def api_secret(request: MerchantRequest) -> HttpResponse:
+    """A secret for the API; the one before it ends at once."""
+    if held_up := sign_in_again(request, back=request.path):
         return held_up
-    form = EndpointForm(request.POST, merchant=request.merchant)
-    if not form.is_valid():
-        return _page(request, endpoints.of(request.merchant), form, status=422)
-    if url := form.cleaned_data["url"]:
-        found, plain = endpoints.save(request.merchant, url=url, by=request.user, now=clock.now())
-        if plain:
-            _keep_once(request, found, plain)
-        messages.success(request, _("Saved. Webhooks go to this address."))
-    elif endpoints.switch_off(request.merchant, by=request.user, now=clock.now()):
-        messages.success(request, _("Webhooks are switched off."))
-    return redirect(here)
-
-
-@needs("own")
-@require_POST
-def secret(request: MerchantRequest) -> HttpResponse:
-    """A new secret, shown once on the next page."""
-    here = reverse("developers", args=[request.merchant.slug])
-    if held_up := sign_in_again(request, back=here):
-        return held_up
-    found = endpoints.of(request.merchant)
-    if found is None:
-        raise Http404
-    _keep_once(request, found, endpoints.rotate_secret(found, by=request.user, now=clock.now()))
-    messages.success(request, _("This is the new secret. The old one signs nothing from now on."))
-    return redirect(here)
+    if request.method != "POST":
+        context = {"nav": "developers", "application": applications.application(request.merchant)}
+        return render(request, "notifications/api_secret.html", context)
+    once.keep(request, API_SECRET, applications.new_api_secret(request.merchant, by=request.user, now=clock.now()))
+    messages.success(request, _("This is the API secret. Every owner is mailed that there is a new one."))
+    return redirect("developers_keys", request.merchant.slug)
 
 
 @needs("see")
 @require_safe
-def delivery(request: MerchantRequest, pk: int) -> HttpResponse:
-    """One email or webhook, with its tries."""
-    now = clock.now()
-    found = get_object_or_404(queries.deliveries_of(request.merchant), pk=pk)
-    context = {"nav": "developers", "row": queries.row(found, now), "writes": may(request.membership, "write"), "now": now}
-    return render(request, "notifications/delivery.html", context)
+def verify(request: MerchantRequest) -> HttpResponse:
+    """Code that checks a signature."""
+    asked = request.GET.get("in", LANGUAGES[0].key)
+    chosen = next((language for language in LANGUAGES if language.key == asked), None)
+    if chosen is None:
+        raise Http404
+    context = {**frame(request, "developers_verify"), "languages": LANGUAGES, "chosen": chosen, "code": code(chosen.file)}
+    return render(request, "notifications/developers_verify.html", context)
 
 
-@needs("write")
-@require_POST
-def again(request: MerchantRequest, pk: int) -> HttpResponse:
-    """Send it again as a new message; what still waits goes at once instead."""
-    found = get_object_or_404(Delivery, merchant=request.merchant, pk=pk)
-    if found.template == "invitation":
-        messages.error(request, _("An owner sends an invitation again, on the team’s page."))
-        return redirect("delivery", request.merchant.slug, pk)
-    try:
-        sent = outbox.again(found, by=request.user, now=clock.now(), force=request.POST.get("force") == "1")
-    except outbox.Refused as refusal:
-        messages.error(request, str(refusal))
-        return redirect("delivery", request.merchant.slug, pk)
-    messages.success(request, _("It goes out at once."))
-    return redirect("delivery", request.merchant.slug, sent.pk)
+@cache
+def code(file: str) -> str:
+    """A file of docs/verify."""
+    return (Path(settings.BASE_DIR) / "docs" / "verify" / file).read_text()

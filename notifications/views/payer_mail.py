@@ -61,11 +61,13 @@ def resend(request: MerchantRequest, pk: int) -> HttpResponse:
         messages.info(request, _("%(name)s has not been issued; nothing has been mailed yet.") % {"name": invoice.name})
         return redirect("invoice", request.merchant.slug, pk)
     mailed = Delivery.objects.filter(
-        merchant=request.merchant, invoice=invoice, channel=Channel.EMAIL, template=template, recipient=invoice.payer_email
+        merchant=request.merchant, invoice=invoice, channel=Channel.EMAIL, template=template, recipient=invoice.mail_address
     )
     last = mailed.select_related("merchant", "invoice", "event", "endpoint").order_by("-id").first()
     if request.method != "POST":
         return render(request, "notifications/resend.html", _question(invoice, template, last) | {"now": now})
+    if last is None and invoice.mail_to:
+        return redirect("invoice_recipients", request.merchant.slug, pk)  # nothing has gone to the new address yet
     if last is None:
         messages.info(request, _("The first mail is still on its way. Look again in a minute."))
         return redirect("invoice", request.merchant.slug, pk)
@@ -75,7 +77,7 @@ def resend(request: MerchantRequest, pk: int) -> HttpResponse:
     except outbox.Refused as reason:
         messages.warning(request, str(reason))
     else:
-        messages.success(request, _("It goes to %(email)s at once.") % {"email": invoice.payer_email})
+        messages.success(request, _("It goes to %(email)s at once.") % {"email": invoice.mail_address})
     return redirect("invoice", request.merchant.slug, pk)
 
 

@@ -28,6 +28,8 @@ document.addEventListener("offers:chosen", (event) => {
   }
   const more = form.elements.payer_address?.closest("details");
   if (more && (fill.payer_address || fill.payer_tax_id)) more.open = true;
+  const copies = form.querySelector("[data-copies]");
+  if (copies && (fill.mail_to || fill.mail_cc || fill.mail_bcc)) copies.open = true;
   if (last) offerCopy(form, invoice);
 });
 

@@ -19,8 +19,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from invoicing import authoring, lifecycle, money, totals
-from invoicing.models import Invoice
+from invoicing import authoring, lifecycle, money, reminder_rules, reminders, totals
+from invoicing.models import Invoice, Reminder
 from merchants import clock, onboarding, profile
 from merchants.models import Merchant, User
 from notifications import courier, fanout
@@ -140,11 +140,22 @@ class Story:
     def tell(self) -> None:
         """Everything in the order in which it happened; mail goes out as it went out then."""
         for at, act in sorted(self._agenda(), key=lambda step: step[0]):
+            self._remind(at)
             act(at)
-            while fanout.run(at).events:
-                pass
-            while courier.round_of(Channel.EMAIL, now=at):
-                pass
+            self._send(at)
+        self._remind(self.now)
+
+    def _remind(self, until: datetime) -> None:
+        """What beat would have sent by then, each at its own time."""
+        while due := Reminder.objects.filter(state=Reminder.State.PLANNED, send_at__lte=until).order_by("send_at").first():
+            reminders.run_due(now=due.send_at)
+            self._send(due.send_at)
+
+    def _send(self, at: datetime) -> None:
+        while fanout.run(at).events:
+            pass
+        while courier.round_of(Channel.EMAIL, now=at):
+            pass
 
     def _agenda(self) -> Iterator[tuple[datetime, Callable[[datetime], None]]]:
         for bill in BILLS:
@@ -199,6 +210,7 @@ class Story:
             due_at=None if bill.due_days is None else at + timedelta(days=bill.due_days),
             notify_email=True,
             notify_webhook=True,
+            remind=True,
         )
         draft = authoring.save_draft(
             None, merchant=self.merchant, by=self.user, version=0, cleaned=content, form_key=secrets.token_urlsafe(16), now=at
@@ -287,4 +299,5 @@ def found_studio(user: User, *, now: datetime) -> Merchant:
         "footer": "Harbour & Pine, Lda. · Thank you for working with us.",
     }
     profile.change(merchant, values=looks, by=user, now=now)
+    reminder_rules.change(merchant, days=reminder_rules.SUGGESTED, by=user, now=now)
     return merchant
