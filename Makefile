@@ -2,11 +2,12 @@
 # make test   the tests, on SQLite and on PostgreSQL
 # make check  style, types, templates, settings
 # make bench  how fast it is, each figure beside its bare limit
+# make messages  gather what is to be translated into locale/ (needs GNU gettext)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run test check bench requirements static
+.PHONY: run test check bench messages requirements static
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -23,7 +24,7 @@ run: $(VENV)/.installed
 	@exec $(PYTHON) -m config.run
 
 # The tests bring their own settings; what the shell has set for an installation is not theirs.
-test: $(VENV)/.installed-dev tests/chains/node_modules static
+test: $(VENV)/.installed-dev tests/chains/node_modules tests/receivers/node_modules static
 	env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m pytest -n $(JOBS)
 	env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m pytest -n $(JOBS) -p tests.postgres
 
@@ -45,6 +46,9 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev tests/chains/node_modules static
 	@env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m tests.bench
 
+messages: $(VENV)/.installed-dev
+	@$(PYTHON) manage.py makemessages
+
 # Pin every requirement, with hashes, for every platform.
 requirements: $(VENV)/.installed-dev
 	$(UV) pip compile --quiet --generate-hashes --python-version 3.11 --universal requirements.in -o requirements.txt
@@ -52,6 +56,7 @@ requirements: $(VENV)/.installed-dev
 
 # --- what that needs ------------------------------------------------------------------------------------------
 static: $(VENV)/.installed
+	@$(PYTHON) -m config.translations
 	@$(PYTHON) manage.py make_fonts
 	@$(MAKE) --silent --no-print-directory staticfiles/staticfiles.json
 
@@ -63,9 +68,9 @@ staticfiles/staticfiles.json: $(VENV)/.installed config/settings/base.py $(shell
 $(PYTHON):
 	@bin/python-for-venv $(VENV)
 
-# The EVM node of the tests; without npm they skip, and say so.
-tests/chains/node_modules: tests/chains/package-lock.json
-	@if command -v npm >/dev/null; then cd tests/chains && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; else mkdir -p $@; fi
+# The EVM node of the tests, and the library of webhook receivers; without npm those tests skip, and say so.
+tests/chains/node_modules tests/receivers/node_modules: %/node_modules: %/package-lock.json
+	@if command -v npm >/dev/null; then cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; else mkdir -p $@; fi
 	@touch $@
 
 $(VENV)/.installed: requirements.txt | $(PYTHON)

@@ -13,12 +13,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from invoicing import lifecycle, schedules
+from invoicing import lifecycle, reminder_rules, schedules
 from invoicing.models import Attachment, Bundle, Invoice, Item, Payer, Rendering, Schedule
 from invoicing.recurrence import Rule
 from merchants import assets, moments, secrets, team
 from merchants.models import Event, Invitation, Logo, Membership, Merchant, NumberSegment, User
-from notifications.models import Delivery, Endpoint
+from notifications import copies, emails, wordings
+from notifications.models import Delivery, Endpoint, MailServer
+from notifications.wordings import Words
 from payments import quotes, recorded, refunds
 from payments.models import Claim, ReceiveAddress, RecordedPayment, Refund, Transfer
 from tests.factories import PASSWORD, add_member, make_draft, make_merchant, make_schedule, make_user, publish, start
@@ -50,6 +52,7 @@ class Business:
     pending: Attachment  # of a form being written
     endpoint: Endpoint
     webhook: Delivery
+    mail: Delivery  # of the open invoice to its payer: it came back, and was kept as it left
     held: Transfer
     unassigned: Transfer  # at an address of no invoice
     recorded: RecordedPayment  # a part of the open invoice
@@ -96,6 +99,7 @@ def printed(invoice: Invoice, kind: str) -> None:
 def business(owner: User, *, slug: str, name: str, email: str, payer: str, title: str, file: str, hooks: str) -> Business:
     merchant = make_merchant(owner, slug=slug, name=name, email=email, logo=Logo.keep(b"\x89PNG of " + name.encode()))
     now = timezone.now()
+    reminder_rules.change(merchant, days=[3], by=owner, now=now)
     known = Payer.objects.create(merchant=merchant, name=payer, email=email if slug == "secret-orchard" else "ana@duarte.example")
     words = {"payer": known, "payer_name": payer, "title": title, "due_at": now + timedelta(days=14)}
     opened, paid = publish(make_draft(merchant, **words), now=now), publish(make_draft(merchant, **words), now=now)
@@ -105,6 +109,7 @@ def business(owner: User, *, slug: str, name: str, email: str, payer: str, title
         printed(invoice, "invoice")
     printed(paid, "receipt")
     quotes.ask(opened, USDT, now=now)
+    MailServer.objects.create(merchant=merchant, host="127.0.0.1", port=9, sender=email, tested_at=now)
     endpoint = Endpoint.objects.create(merchant=merchant, url=hooks, secret=secrets.encrypt("whsec_" + slug))
     event = Event.objects.filter(merchant=merchant, kind="invoice.issued").first()
     webhook = Delivery.objects.create(
@@ -135,6 +140,7 @@ def business(owner: User, *, slug: str, name: str, email: str, payer: str, title
         paid=paid,
         endpoint=endpoint,
         webhook=webhook,
+        mail=mailed(opened, by=owner, now=now),
         scheduled=publish(make_draft(merchant, **words, issue_at=now + timedelta(days=2)), now=now),
         file=attach(merchant, opened, file),
         pending=attach(merchant, None, file),
@@ -154,6 +160,28 @@ def business(owner: User, *, slug: str, name: str, email: str, payer: str, title
         schedule_draft=monthly,
         schedule_file=attach(merchant, None, file, schedule=schedule),
     )
+
+
+def mailed(invoice: Invoice, *, by: User, now: datetime) -> Delivery:
+    """Its mail to the payer, in the merchant's own words, which came back."""
+    merchant = invoice.merchant
+    words = Words(f"From {merchant.name}", "Dear {payer}, for {title}")
+    wordings.save(merchant, words, template="issued", language="en", by=by, now=now)
+    mail = Delivery.objects.create(
+        merchant=merchant,
+        event=Event.objects.filter(merchant=merchant, kind="invoice.issued").first(),
+        channel="email",
+        template="issued",
+        recipient=invoice.payer_email,
+        invoice=invoice,
+        message_id=f"<{merchant.slug}@test>",
+        status="failed",
+        reason=f"550 {invoice.payer_name} is unknown here",
+        next_at=now,
+        created_at=now,
+    )
+    copies.keep(mail, emails.write(mail, now=now), now)
+    return mail
 
 
 def running(merchant: Merchant, *, by: User, now: datetime, **fields: Any) -> Schedule:

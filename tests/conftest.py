@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.test import Client
 
+from config import translations
 from merchants.models import Merchant, User
 from tests.chains.anvil import anvil, anvil_node, other_anvil, other_anvil_node  # noqa: F401  (fixtures)
 from tests.chains.esplora import esplora  # noqa: F401  (fixtures)
@@ -33,6 +34,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 CONTRACT = re.compile(r"rails/test_\w+\.py::Test(\w+)Rail::")
 ITS_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 IN_CI = os.environ.get("CI") == "true"
+translations.compile_all()  # before the first string is asked for
 ON_POSTGRES = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 

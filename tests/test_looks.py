@@ -177,7 +177,7 @@ def test_a_device_is_called_by_its_browser_and_system(user_agent, words):
 # --- fonts ------------------------------------------------------------------------------------------------------
 def test_the_stylesheet_asks_for_the_letters_that_the_fonts_have():
     ranges = [part.replace(" ", "") for part in re.findall(r"unicode-range: ([^;]+);", TOKENS)]
-    assert ranges == [make_fonts.CORE, make_fonts.REST]
+    assert ranges == [make_fonts.CORE, make_fonts.REST, make_fonts.ARABIC]
 
 
 def letters(ranges: str) -> set[int]:
@@ -194,10 +194,11 @@ def test_the_fonts_are_small_are_made_once_and_again_when_one_is_gone(settings, 
     settings.DATA_DIR = tmp_path
     call_command("make_fonts")
     made = {path.name: path for path in (tmp_path / "fonts").glob("*.woff2")}
-    assert set(made) == {"inter-core.woff2", "inter-rest.woff2"}
+    assert set(made) == {"inter-core.woff2", "inter-rest.woff2", "arabic.woff2"}
     assert made["inter-core.woff2"].read_bytes()[:4] == b"wOF2"
     assert made["inter-core.woff2"].stat().st_size < 60_000
     assert made["inter-rest.woff2"].stat().st_size < 110_000
+    assert made["arabic.woff2"].stat().st_size < 110_000
 
     when = {name: path.stat().st_mtime_ns for name, path in made.items()}
     call_command("make_fonts")

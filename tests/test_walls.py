@@ -23,6 +23,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from merchants import team
 from merchants.models import Merchant, User
+from notifications import unsubscribing
 from payments import claims
 from tests.businesses import FORM_KEY, LEAKS, USDT, Business, World, side_by_side
 from tests.payments.refunding import payers_address
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.sqlite  # who may come in does not depend on the databa
 WHO = ("stranger", "neighbour", "viewer", "manager", "owner")
 SIGN_IN = "sign in"  # a redirect to the sign-in page
 MAIL = "20261117-100000-1"
+HOOK = {"url": "https://hooks.harbourpine.example/2/", "description": "Bookkeeping", "which": "all"}
 Expected = dict[str, int | str]
 
 
@@ -112,6 +114,14 @@ def wallet(of: Business) -> int:
     return of.merchant.wallets.get().pk
 
 
+def letter(of: Business) -> int:
+    return of.mail.pk
+
+
+def hook(of: Business) -> int:
+    return of.endpoint.pk
+
+
 def asked(of: Business, **more: Any) -> dict[str, Any]:
     """The form of a refund of 2.00 of what was recorded."""
     return {"basis": "other", "other": "2.00", "keys": f"payment-{of.recorded.pk}", "asset": USDT, **more}
@@ -122,11 +132,17 @@ def of_family(page: Page) -> Page:
     return replace(page, has_ids=False, args=lambda of: [of.slug, "evm"])
 
 
+def of_words(page: Page) -> Page:
+    """A page whose other parts are a kind of mail and a language."""
+    return replace(page, has_ids=False, args=lambda of: [of.slug, "issued", "en"])
+
+
 REAUTH = "/accounts/reauthenticate/"
 PAGES: dict[str, Page] = {
     # the front door
     "home": Page({"stranger": "/accounts/login/", "neighbour": "/m/secret-orchard/"} | dict.fromkeys(WHO[2:], "/m/harbour-pine/")),
     "welcome": account(200),
+    "api_events": anyone(ok=401),  # App ID and secret, see tests/notifications/test_api.py
     # a merchant's own pages
     "overview": members(right="see"),
     "invoices": members(right="see"),
@@ -148,6 +164,9 @@ PAGES: dict[str, Page] = {
     "invoice_unarchive": members(opened, right="write", method="POST", ok=302),
     "invoice_replace_link": members(opened, right="write"),
     "invoice_resend": members(opened, right="write"),
+    "invoice_recipients": members(opened, right="write"),
+    "invoice_remind": members(opened, right="write", method="POST", ok=302),
+    "invoice_reminders": members(opened, right="write", method="POST", ok=302),
     "invoice_preview": members(draft, right="write"),
     "invoice_preview_page": members(draft, right="write"),
     "invoice_preview_pdf": members(draft, right="write"),
@@ -196,6 +215,10 @@ PAGES: dict[str, Page] = {
     "refund_pay": members(lambda of: of.owed.pk, right="money"),
     "refund_pay_status": members(lambda of: of.owed.pk, right="money"),
     "refund_pay_sandbox": members(lambda of: of.owed.pk, right="money", method="POST", ok=302, data=lambda _of: {"act": "exact"}),
+    "messages": members(right="see"),
+    "message": members(letter, right="see"),
+    "message_mail": members(letter, right="see"),
+    "message_again": members(letter, right="write", method="POST", ok=302),
     # these are test businesses: they connect nothing (tests/payments/test_wallet_pages.py has those that do)
     "wallets": members(right="see"),
     "wallet": members(wallet, right="see"),
@@ -229,6 +252,7 @@ PAGES: dict[str, Page] = {
     "settings_look": members(right="profile"),
     "settings_invoices": members(right="profile"),
     "settings_late_policy": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"late_policy": "hold"}),
+    "settings_reminders": members(right="profile", method="POST", ok=302, data=lambda _of: {"act": "suggested"}),
     "settings_numbers": members(right="profile"),
     "settings_numbers_begin": members(right="profile", method="POST", ok=302, data=lambda _of: {"prefix": "HP-", "first": "500"}),
     "settings_tokens": members(right="profile"),
@@ -236,6 +260,18 @@ PAGES: dict[str, Page] = {
     "settings_refunds": members(right="profile"),
     "settings_refund_limit": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"limit": "500.00", "currency": "EUR"}),
     "settings_team": members(right="see"),
+    "settings_mail": members(right="profile"),
+    "settings_mail_server": members(right="own"),
+    "settings_mail_server_test": members(right="own", method="POST", ok=302, fresh=True),
+    "settings_mail_server_on": members(right="own", method="POST", ok=302, fresh=True),
+    "settings_mail_server_off": members(right="own", method="POST", ok=302, fresh=True),
+    "settings_mail_server_remove": members(right="own", method="POST", ok=302, fresh=True),
+    "settings_wordings": members(right="profile"),
+    "settings_wording": of_words(members(right="profile")),
+    "settings_wording_preview": of_words(members(right="profile")),
+    "settings_wording_test": of_words(members(right="profile", method="POST", ok=302)),
+    "settings_wording_reset": of_words(members(right="profile", method="POST", ok=302)),
+    "settings_notices": members(right="profile", method="POST", ok=302, data=lambda _of: {"seen": "on"}),
     "team_invite": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"email": "rui@harbourpine.example", "role": "viewer"}),
     "invitation_again": members(lambda of: of.invitation.pk, right="own", method="POST", ok=302, fresh=True),
     "invitation_withdraw": members(lambda of: of.invitation.pk, right="own", method="POST", ok=302, fresh=True),
@@ -260,8 +296,23 @@ PAGES: dict[str, Page] = {
     "items_suggest": members(right="write"),
     "merchant_logo": members(right="see"),
     "developers": members(right="see"),
-    "developers_secret": members(right="own", method="POST", ok=302, fresh=True),
-    "developers_endpoint": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: {"url": "https://hooks.harbourpine.example/2/"}),
+    "developers_keys": members(right="see"),
+    "developers_verify": members(right="see"),
+    "developers_deliveries": members(right="see"),
+    "api_secret": members(right="own", method="POST", ok=302, fresh=True),
+    "endpoint": members(hook, right="see"),
+    "endpoint_add": members(right="own", method="POST", ok=302, fresh=True, data=lambda _of: HOOK | {"format": "standard"}),
+    "endpoint_change": members(hook, right="own", method="POST", ok=302, fresh=True, data=lambda _of: HOOK),
+    "endpoint_secret": members(hook, right="own", method="POST", ok=302, fresh=True),
+    "endpoint_pause": members(hook, right="own", method="POST", ok=302, fresh=True),
+    "endpoint_resume": members(hook, right="own", method="POST", ok=302, fresh=True),
+    "endpoint_disable": members(hook, right="own", method="POST", ok=302, fresh=True),
+    "endpoint_enable": members(hook, right="own", method="POST", ok=302, fresh=True),
+    "endpoint_remove": members(hook, right="own", method="POST", ok=302, fresh=True),
+    "endpoint_test": members(hook, right="write", method="POST", ok=302, data=lambda _of: {"kind": "invoice.paid"}),
+    "endpoint_resend_range": members(
+        hook, right="write", method="POST", ok=302, data=lambda _of: {"since": "2020-01-01", "until": "2999-12-31", "which": "failed"}
+    ),
     "delivery": members(lambda of: of.webhook.pk, right="see"),
     "delivery_again": members(lambda of: of.webhook.pk, right="write", method="POST", ok=302),
     # the payer's pages
@@ -318,6 +369,8 @@ PAGES: dict[str, Page] = {
     "usersessions_list": account(200),
     # operators
     "admin:index": anyone(ok="/admin/login/?next=/admin/"),
+    "lost": anyone(),
+    "unsubscribe": anyone(lambda of: unsubscribing.link(of.merchant.pk, "paid").split("/")[-2]),
     "healthz": anyone(),
     "readyz": anyone(),
     "status": anyone(ok=401),
@@ -464,9 +517,13 @@ def test_another_site_cannot_press_a_button(world, name):
     assert rows_of(world.ours.merchant) == before
 
 
+# They show a mail as mail programs do, framed, without scripts.
+MAILS_FRAMED = ("mail_html", "message_mail", "invoice_preview_mail", "schedule_preview_mail", "settings_wording_preview")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_has_the_strict_policy(world, name):
-    if name in ("mail_html", "invoice_preview_mail", "schedule_preview_mail"):  # show a mail as mail programs do, framed, without scripts
+    if name in MAILS_FRAMED:
         return
     answer = ask(world.browser("owner", fresh=True), name, world.ours)
     policy = answer.headers["Content-Security-Policy"]

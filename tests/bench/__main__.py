@@ -14,18 +14,19 @@ from collections.abc import Callable
 from tests import postgres
 from tests.bench.measuring import CLEAN, copy, missed
 
-PARTS = ("settling", "pdf", "chains", "lists")
+PARTS = ("settling", "pdf", "chains", "lists", "messages")
 
 
 def _works(part: str) -> list[Callable[[], None]]:
     """The figures of a part, in order. Asked once Django is set up."""
-    from tests.bench import derived, lists, printing, seen, settling, watching
+    from tests.bench import derived, lists, messages, printing, seen, settling, watching
 
     return {
         "settling": [settling.settling],
         "pdf": [printing.printing],
         "chains": [derived.deriving, watching.watching, seen.seeing],
         "lists": [lists.pages],
+        "messages": [messages.telling],
     }[part]
 
 

@@ -24,14 +24,14 @@ INSERT INTO invoicing_invoice (
     description, remark, currency, prices_include_tax, net_minor, discount_minor, tax_minor, total_minor, tax_lines, all_assets, asset_ids,
     language, time_zone, notify_email, notify_webhook, created_at, merchant_id, public_id, status, number, shelf, search_text, issue_at, due_at,
     published_at, issued_at, paid_at, void_reason, terms, tolerance_minor, late_policy, credited_minor, pending_minor, refunded_minor,
-    written_off_minor, is_underpaid, is_overpaid, is_paid_late
+    written_off_minor, returning_minor, shortfall_minor, is_underpaid, is_overpaid, is_paid_late, mail_to, mail_copies, remind
 )
 SELECT 1, '', payer.id, payer.name, payer.email, '', '', 'PO-' || n, 'Harbour', 'studio@harbourpine.example', title, '', '', currency, false, minor,
     0, 0, minor, '[]', true, '[]', 'en', 'Europe/Lisbon', true, true, at, %(merchant)s, 'bench-' || %(merchant)s || '-' || n,
     CASE WHEN n %% 3 = 0 THEN 'open' ELSE 'paid' END, number, CASE WHEN n %% 50 = 0 THEN 'archived' ELSE 'desk' END,
     lower(concat_ws(' ', number, title, payer.name, payer.email, 'po-' || n, (minor / 100) || '.' || lpad((minor %% 100)::text, 2, '0'))),
     at, at + (n %% 60) * interval '1 day', at, at, CASE WHEN n %% 3 = 0 THEN NULL ELSE at + interval '1 day' END, '', '{}', 0, 'rate',
-    CASE WHEN n %% 3 = 0 THEN 0 ELSE minor END, CASE WHEN n %% 300 = 0 THEN minor ELSE 0 END, 0, 0, false, n %% 97 = 1, false
+    CASE WHEN n %% 3 = 0 THEN 0 ELSE minor END, CASE WHEN n %% 300 = 0 THEN minor ELSE 0 END, 0, 0, 0, 0, false, n %% 97 = 1, false, '', '{}', true
 FROM (
     SELECT n, 'Work ' || n || ' for the harbour' AS title, 'INV-' || lpad(n::text, 6, '0') AS number,
         (ARRAY['EUR', 'USD', 'JPY'])[1 + n %% 3] AS currency,

@@ -11,11 +11,12 @@ from redis.exceptions import ConnectionError as BrokerAway
 from config import health
 from merchants import assets, events, heartbeats
 from merchants.tasks import heartbeat
+from notifications import fanout
 from notifications.models import Attempt, Channel, Delivery
 from payments import addresses, watcher
 from payments.models import Cursor
 from payments.rails import sandbox
-from tests.factories import NOW, make_user
+from tests.factories import NOW, make_draft, make_user, publish
 from tests.payments.money import USDT
 
 pytestmark = pytest.mark.django_db
@@ -112,7 +113,7 @@ def status(settings):
 class TestTheParts:
     def test_each_part_says_whether_it_is_well_and_when_it_was_seen(self, status):
         said = status().json()
-        assert list(said) == ["ok", "database", "broker", "worker", "beat", "mail", "networks"]
+        assert list(said) == ["ok", "database", "broker", "worker", "beat", "mail", "messages", "networks"]
         assert {frozenset(part) for name, part in said.items() if name not in ("ok", "mail", "networks")} == {
             frozenset({"ok", "last_seen", "detail"})
         }
@@ -159,6 +160,16 @@ class TestTheHeartbeat:
         heartbeat()
         assert caplog.messages == ["The heartbeat of worker could not be kept: gone"]
         assert heartbeats.last_seen("worker") is None
+
+
+class TestMessages:
+    def test_what_has_been_due_for_five_minutes_and_was_not_sent_is_told(self, merchant, time_machine):
+        publish(make_draft(merchant), now=NOW)
+        fanout.run(NOW)
+        time_machine.move_to(NOW + timedelta(minutes=5) - timedelta(seconds=1), tick=False)
+        assert health.messages() == health.Part(True, None, "")
+        time_machine.move_to(NOW + timedelta(minutes=5), tick=False)
+        assert health.messages() == health.Part(False, None, "Messages have been due for more than 5 minutes. Does the sender run?")
 
 
 class TestMail:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config import broker, run
-from config.celery import BEAT, QUEUES, WATCH
+from config.celery import BEAT, QUEUES, SEND, WATCH
 from config.env import ROOT
 from tests.stack import Stack, free_port
 
@@ -53,8 +53,14 @@ class TestTheBroker:
 
 def test_the_worker_listens_to_every_queue_of_the_beat_table(tmp_path):
     line = run.programs(8000, tmp_path)["worker"]
-    assert line[line.index("--queues") + 1] == ",".join(QUEUES) == "chain,email,issue,pdf,webhook"
-    assert {queue for _every, queue in BEAT.values()} == {*QUEUES, WATCH}
+    assert line[line.index("--queues") + 1] == ",".join(QUEUES) == "chain,issue,pdf"
+    assert {queue for _every, queue in BEAT.values()} == {*QUEUES, *SEND, WATCH}
+
+
+def test_messages_are_sent_by_a_worker_of_their_own(tmp_path):
+    line = run.programs(8000, tmp_path)["sender"]
+    assert line[line.index("--queues") + 1] == ",".join(SEND) == "email,webhook"
+    assert (line[line.index("--pool") + 1], line[line.index("--concurrency") + 1]) == ("threads", "4")
 
 
 def test_what_asks_other_machines_has_a_worker_of_its_own(tmp_path):

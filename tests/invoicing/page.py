@@ -33,6 +33,7 @@ def sent(*rows: dict[str, str], **changes: Any) -> dict[str, Any]:
         "due_date": "2026-12-01",
         "due_time": "18:00",
         "notify_email": "on",
+        "remind": "on",
         **changes,
     }
     for number, cells in enumerate(rows or (ROW,)):

@@ -40,6 +40,7 @@ CONTENT = Content(
     due_at=datetime(2026, 12, 1, 18, tzinfo=UTC),
     notify_email=True,
     notify_webhook=False,
+    remind=True,
 )
 
 

@@ -272,6 +272,10 @@ def test_the_form_is_offered_payers_with_what_to_fill_in_and_what_to_copy(accoun
                     "payer_email": "ana@duarte.example",
                     "payer_address": "",
                     "payer_tax_id": "PT 231 885 902",
+                    "mail_to": "",
+                    "mail_cc": "",
+                    "mail_bcc": "",
+                    "language": "en",
                 },
                 "last": {
                     "text": "Last invoice: INV-000006, Brand identity, phase 2, 618,000 JPY.",

@@ -40,6 +40,7 @@ PLAN = Plan(
     asset_ids=(),
     notify_email=True,
     notify_webhook=True,
+    remind=True,
     due_after_days=14,
     ends_after=None,
     ends_on=None,

@@ -43,7 +43,8 @@ def whole(*rows: dict[str, str], **changes: Any) -> dict[str, Any]:
 def test_the_page_asks_in_the_order_of_the_product(desk: Client, merchant: Merchant) -> None:
     page = desk.get(url("invoice_new", merchant)).content.decode()
     heads = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
-    assert heads == ["Who pays", "From", "What for", "Items", "Attachments", "Accepted tokens", "When", "Tell me when it’s paid"]
+    first = ["Who pays", "From", "What for", "Items", "Attachments", "Accepted tokens"]
+    assert heads == [*first, "When", "What the payer reads", "Reminders", "Tell me when it’s paid"]
     assert "Times are in Europe/Lisbon." in page
     assert 'value="Harbour &amp; Pine"' in page
 

@@ -141,4 +141,4 @@ def test_rows_of_a_page_can_be_opened_with_the_keyboard_alone(desk: Client, merc
     page: Any = desk.get(url("invoices", merchant)).content.decode()
     assert "Choose INV-000001, Payer 0" in page
     assert 'aria-label="Actions for INV-000001"' in page
-    assert queries(desk, url("invoices", merchant)) < 13
+    assert queries(desk, url("invoices", merchant)) < 14

@@ -59,7 +59,7 @@ def test_each_state_has_its_actions(desk: Client, merchant: Merchant) -> None:
         "draft": ["Edit", "Preview", "Publish…", "Duplicate", "Delete…"],
         "scheduled": ["Edit", "Preview", "Take back", "Duplicate", "Delete…"],
         "missed": ["Edit with new times", "Publish…", "Preview", "Duplicate", "Delete…"],
-        "open": ["Copy pay link", "PDF", "Duplicate", "Resend…", "Replace link…", "Archive", "Void…", "Delete…"],
+        "open": ["Copy pay link", "PDF", "Duplicate", "Resend…", "Remind…", "Replace link…", "Archive", "Void…", "Delete…"],
         "paid": ["Receipt", "PDF", "Duplicate", "Copy pay link", "Resend receipt…", "Replace link…", "Archive"],
         "void": ["PDF", "Write a replacement", "Resend cancellation…", "Replace link…", "Archive", "Delete…"],
     }

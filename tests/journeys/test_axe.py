@@ -22,7 +22,8 @@ from tests.test_walls import MAIL, PAGES
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-NOT_PAGES = ("account_logout", "invoice_preview_mail", "schedule_preview_mail")  # the latter are mails, as mail programs show them
+MAILS = ("invoice_preview_mail", "message_mail", "schedule_preview_mail", "settings_wording_preview")  # as mail programs show them
+NOT_PAGES = ("account_logout", *MAILS)
 # What another colour scheme can change on a page whose structure a light visit looks at whole; a fifth of the time.
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}, "resultTypes": ["violations"]}
 WHOLE = {"resultTypes": ["violations"]}

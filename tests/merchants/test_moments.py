@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
+from django.utils.translation import override
 
 from merchants import moments
 
@@ -67,6 +68,21 @@ def test_the_hour_that_happens_twice_is_the_right_one():
 
 def test_other_languages_have_their_own_order():
     assert moments.day(WINTER, LISBON, "de") == "1. Dezember 2026"
+
+
+@pytest.mark.parametrize(
+    ("language", "short", "long"),
+    [
+        ("de", "1. Dez. 2026, 18:00", "Dienstag, 1. Dezember 2026, 18:00, Ortszeit Lissabon"),
+        ("zh-hans", "2026年12月1日 18:00", "2026年12月1日星期二 18:00，里斯本时间"),
+        ("ar", "1 ديسمبر 2026، 6:00 م", "الثلاثاء، 1 ديسمبر 2026، 6:00 م بتوقيت لشبونة"),
+    ],
+)
+def test_each_language_has_its_own_words_and_names_the_zone_once(language: str, short: str, long: str):
+    assert moments.short(WINTER, LISBON, language) == short
+    assert moments.long(WINTER, LISBON, language) == long
+    with override(language):
+        assert (moments.short(WINTER, LISBON), moments.long(WINTER, LISBON)) == (short, long)
 
 
 def test_every_zone_that_is_offered_exists_and_has_a_name():

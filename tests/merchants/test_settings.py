@@ -117,10 +117,13 @@ def test_what_was_typed_beside_a_mistake_is_not_lost(owners):
     assert "Files stay for two years." in owners.post(LOOK, {"brand_color": "red", "footer": "Files stay for two years."}).content.decode()
 
 
-def test_there_is_no_choice_of_language_while_there_is_one(owners, settings):
-    assert "id_language" not in owners.get(HERE).content.decode()
-    settings.LANGUAGES = [("en", "English"), ("pt", "Português")]
-    assert "Português" in owners.get(HERE).content.decode()
+def test_each_language_is_offered_by_its_own_name_and_kept(owners, merchant):
+    page = owners.get(HERE).content.decode()
+    assert [name for name in ("English", "Deutsch", "简体中文", "العربية") if name not in page] == []
+    owners.post(HERE, AS_IT_IS[HERE] | {"language": "zh-hans"})
+    merchant.refresh_from_db()
+    assert merchant.language == "zh-hans"
+    assert "Time and language" in owners.get(HERE).content.decode()  # the dashboard itself stays English
 
 
 def test_a_logo_is_drawn_anew_and_shown_to_members_only(owners, merchant, client):
@@ -220,7 +223,8 @@ def test_a_member_sees_the_tabs_that_are_theirs(client_as, viewer, manager):
     def tabs(client, page):
         return [name for name, _word in client.get(page).context["tabs"]]
 
-    everything = ["settings", "settings_look", "settings_invoices", "settings_tokens", "settings_refunds", "settings_team"]
+    first = ["settings", "settings_look", "settings_invoices", "settings_reminders", "settings_tokens", "settings_refunds"]
+    everything = [*first, "settings_mail", "settings_team"]
     assert tabs(client_as(manager), HERE) == everything
     assert tabs(client_as(viewer), f"{HERE}team/") == ["settings_team"]
     assert f'href="{HERE}team/"' in client_as(viewer).get("/m/harbour-pine/").content.decode()

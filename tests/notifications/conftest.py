@@ -73,9 +73,7 @@ def receiver(httpserver: HTTPServer) -> HTTPServer:
 
 @pytest.fixture
 def endpoint_and_secret(merchant: Merchant, owner: User, receiver: HTTPServer) -> tuple[Endpoint, str]:
-    found, secret = endpoints.save(merchant, url=receiver.url_for("/hooks"), by=owner, now=NOW)
-    assert secret is not None
-    return found, secret
+    return endpoints.add(merchant, url=receiver.url_for("/hooks"), by=owner, now=NOW)
 
 
 @pytest.fixture

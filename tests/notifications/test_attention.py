@@ -87,7 +87,7 @@ def test_an_invitation_that_could_not_be_delivered_is_listed_while_it_waits(merc
     delivery = Delivery.objects.get()
 
     assert (row.title, row.text) == ("An invitation could not be delivered", "Invitation, to rui@lopes.example.")
-    assert row.link == f"/m/harbour-pine/developers/deliveries/{delivery.pk}/"
+    assert row.link == f"/m/harbour-pine/messages/{delivery.pk}/"
     assert matters(make_merchant(slug="another"), NOW) == []
     renewed = team.renew(invitation, by=owner, now=NOW)
     fanout.run(NOW)
@@ -108,9 +108,9 @@ def test_a_message_about_no_invoice_is_listed_until_it_is_sent_again(merchant: M
         (
             "A message could not be delivered",
             "Schedule ended, to studio@harbourpine.example.",
-            f"/m/harbour-pine/developers/deliveries/{Delivery.objects.get(channel='email').pk}/",
+            f"/m/harbour-pine/messages/{Delivery.objects.get(channel='email').pk}/",
         ),
-        ("2 webhooks could not be delivered", "About recurring schedules.", "/m/harbour-pine/developers/?state=failed#deliveries"),
+        ("2 webhooks could not be delivered", "About recurring schedules.", "/m/harbour-pine/developers/deliveries/?state=failed"),
     ]
     for delivery in Delivery.objects.filter(status="failed"):
         outbox.send_again(delivery, by=owner, now=NOW)

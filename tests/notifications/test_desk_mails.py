@@ -423,20 +423,16 @@ def test_the_invitation_of_an_owner_names_all_that_owners_decide_on(merchant: Me
 
 
 def test_owners_are_told_of_webhooks_by_their_host_alone(merchant: Merchant, owner: User) -> None:
-    endpoint, _secret = endpoints.save(merchant, url="https://hooks.harbourpine.example/k/9f2", by=owner, now=NOW)
+    endpoint, _secret = endpoints.add(merchant, url="https://hooks.harbourpine.example/k/9f2", by=owner, now=NOW)
     assert owners_mail() == (
         "The webhooks of Harbour & Pine have changed",
         "Inês Matos added a webhook endpoint at hooks.harbourpine.example.",
     )
-    endpoints.save(merchant, url="https://other.harbourpine.example/k/9f2", by=owner, now=NOW)
+    endpoints.change(endpoint, url="https://other.harbourpine.example/k/9f2", description="", kinds=[], by=owner, now=NOW)
     assert owners_mail()[1] == "Inês Matos changed where webhooks go: to other.harbourpine.example."
-    endpoint.refresh_from_db()
     endpoints.rotate_secret(endpoint, by=owner, now=NOW)
     assert owners_mail()[1] == "Inês Matos made a new secret for the webhooks to other.harbourpine.example."
-    endpoints.disable(endpoint, reason="It answered 410 Gone.", now=NOW)
-    assert owners_mail()[1] == "The webhooks to other.harbourpine.example were switched off. It answered 410 Gone."
-    endpoints.save(merchant, url="https://other.harbourpine.example/k/9f2", by=owner, now=NOW)
-    endpoints.switch_off(merchant, by=owner, now=NOW)
+    endpoints.disable(endpoint, reason="", by=owner, now=NOW)
     assert owners_mail()[1] == "Inês Matos switched the webhooks to other.harbourpine.example off."
 
 

@@ -1,27 +1,28 @@
-"""The Developers page, over HTTP."""
+"""The Developers pages, over HTTP: endpoints, their secrets, the keys, and how to check a signature."""
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from invoicing.models import Invoice
 from merchants import clock, secrets
 from merchants.models import Event, Merchant, User
-from notifications import courier, endpoints, fanout, outbox
+from notifications import applications, endpoint_rows, endpoints, event_types, fanout, formats
 from notifications.models import Delivery, Endpoint
-from notifications.transports import Outcome
 from tests.factories import NOW, PASSWORD, make_draft, make_merchant, publish
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
 PAGE = "/m/harbour-pine/developers/"
 URL = "https://erp.harbourpine.example/hooks"
+ADD = {"url": URL, "description": "Bookkeeping", "format": "standard", "which": "all"}
 
 
 def has_just_signed_in(client: Client) -> None:
@@ -35,74 +36,74 @@ def fresh_owner(client_as: SignIn, merchant: Merchant, owner: User) -> Client:
     return client
 
 
-def page(client: Client, **query: str) -> str:
-    response = client.get(PAGE, query)
+def read(client: Client, path: str = PAGE) -> str:
+    response = client.get(path)
     assert response.status_code == 200
     return response.content.decode()
 
 
-def test_the_first_address_brings_app_id_and_a_secret_that_is_shown_once(fresh_owner: Client, merchant: Merchant) -> None:
-    answer = fresh_owner.post(f"{PAGE}endpoint/", {"url": URL})
-    assert (answer.status_code, answer["location"]) == (302, PAGE)
+def of(endpoint: Endpoint, verb: str = "") -> str:
+    return f"{PAGE}endpoints/{endpoint.pk}/" + (f"{verb}/" if verb else "")
+
+
+# --- adding ---------------------------------------------------------------------------------------------------------
+def test_a_new_endpoint_brings_a_secret_that_is_shown_once(fresh_owner: Client, merchant: Merchant) -> None:
+    answer = fresh_owner.post(f"{PAGE}endpoints/add/", ADD)
     found = Endpoint.objects.get(merchant=merchant)
     secret = secrets.decrypt(found.secret)
 
-    assert (found.url, found.is_enabled, secret[:6]) == (URL, True, "whsec_")
-    assert secret not in found.secret
-    first, second = page(fresh_owner), page(fresh_owner)
-    assert first.count(secret) == 2  # the text and its copy button
-    assert secret not in second
-    assert endpoints.application(merchant).app_id in second
-    assert "no-store" in fresh_owner.get(PAGE)["cache-control"]
+    assert (answer.status_code, answer["location"]) == (302, of(found))
+    assert (found.url, found.description, found.format, found.kinds, found.is_enabled) == (URL, "Bookkeeping", "standard", [], True)
+    assert secret[:6] == "whsec_"
+    assert secret not in str(dict(fresh_owner.session))  # not readable between the two pages either
+    assert read(fresh_owner, of(found)).count(secret) == 2  # the text and its copy button
+    assert secret not in read(fresh_owner, of(found))
+    assert "no-store" in fresh_owner.get(of(found))["cache-control"]
     assert secret not in str(dict(fresh_owner.session))
 
 
-def test_the_secret_does_not_lie_readable_in_the_session_between_the_two_pages(fresh_owner: Client, merchant: Merchant) -> None:
-    fresh_owner.post(f"{PAGE}endpoint/", {"url": URL})
+def test_a_secret_waits_for_the_page_of_its_own_endpoint(fresh_owner: Client, endpoint: Endpoint) -> None:
+    fresh_owner.post(f"{PAGE}endpoints/add/", ADD)
+    made = Endpoint.objects.latest("pk")
 
-    assert secrets.decrypt(Endpoint.objects.get().secret) not in str(dict(fresh_owner.session))
-
-
-def test_a_new_secret_replaces_the_old_one_and_is_shown_once(fresh_owner: Client, endpoint_and_secret: Any) -> None:
-    endpoint, old = endpoint_and_secret
-    fresh_owner.post(f"{PAGE}secret/")
-    new = secrets.decrypt(Endpoint.objects.get(pk=endpoint.pk).secret)
-
-    assert new != old
-    assert new in page(fresh_owner)
-    assert new not in page(fresh_owner)
-    assert Event.objects.filter(kind="endpoint.secret_rotated", subject_id=endpoint.pk).count() == 1
+    assert "It is shown this once." not in read(fresh_owner, of(endpoint))
+    assert "It is shown this once." in read(fresh_owner, of(made))
 
 
-def test_the_old_secret_signs_beside_the_new_one_for_a_day(owner: User, endpoint_and_secret: Any) -> None:
-    endpoint, old = endpoint_and_secret
-    new = endpoints.rotate_secret(endpoint, by=owner, now=NOW)
-    endpoint.refresh_from_db()
-    assert endpoints.keys_of(endpoint, now=NOW + timedelta(hours=24, seconds=-1)) == [new, old]
-    assert endpoints.keys_of(endpoint, now=NOW + timedelta(hours=24)) == [new]
-    assert old not in endpoint.old_secret
+def test_only_the_ticked_types_go_to_it(fresh_owner: Client, merchant: Merchant) -> None:
+    fresh_owner.post(f"{PAGE}endpoints/add/", ADD | {"which": "chosen", "kinds": ["refund.sent", "invoice.paid"]})
+    found = Endpoint.objects.get()
+
+    assert formats.kinds_of(found) == ("invoice.paid", "refund.sent")
+    assert "2 types of event" in read(fresh_owner)
+    form = read(fresh_owner, of(found, "change"))
+    assert 'value="invoice.paid" checked' in form
+    assert 'value="invoice.voided" checked' not in form
 
 
-def test_another_address_keeps_app_id_and_secret(fresh_owner: Client, endpoint_and_secret: Any) -> None:
-    endpoint, old = endpoint_and_secret
-    fresh_owner.post(f"{PAGE}endpoint/", {"url": URL})
-    now = Endpoint.objects.get()
+def test_a_choice_of_no_type_at_all_is_answered_beside_the_boxes(fresh_owner: Client, merchant: Merchant) -> None:
+    answer = fresh_owner.post(f"{PAGE}endpoints/add/", ADD | {"which": "chosen"})
 
-    assert (now.pk, now.url, secrets.decrypt(now.secret)) == (endpoint.pk, URL, old)
-    assert old not in page(fresh_owner)
+    assert answer.status_code == 422
+    assert "Choose at least one type, or let it get all." in answer.content.decode()
+    assert Endpoint.objects.count() == 0
 
 
-def test_an_empty_address_switches_webhooks_off_and_saving_one_on_again(fresh_owner: Client, endpoint: Endpoint) -> None:
-    fresh_owner.post(f"{PAGE}endpoint/", {"url": ""})
-    assert Endpoint.objects.get().is_enabled is False
-    assert "was switched off on" in page(fresh_owner)
-    fresh_owner.post(f"{PAGE}endpoint/", {"url": URL})
-    assert Endpoint.objects.get().is_enabled is True
+def test_a_ccpayment_endpoint_gets_their_two_webhooks_whatever_is_ticked(fresh_owner: Client, merchant: Merchant) -> None:
+    fresh_owner.post(f"{PAGE}endpoints/add/", ADD | {"format": "ccpayment", "which": "chosen", "kinds": ["invoice.issued"]})
+    found = Endpoint.objects.get()
+
+    assert (found.format, found.kinds) == ("ccpayment", [])
+    html = read(fresh_owner, of(found))
+    assert "refund.confirmed" in html
+    assert "Your receiver also needs the App ID:" in html
+    assert "Types of event</h2>" not in read(fresh_owner, of(found, "change"))
 
 
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
+        ("", "Write the address that we post to."),
         ("http://erp.harbourpine.example/", "The address must begin with https://"),
         ("https://10.0.0.1/", "10.0.0.1 is inside a private network."),
         ("https://user:pass@example.com/", "Leave the name and password out of the address"),
@@ -110,161 +111,240 @@ def test_an_empty_address_switches_webhooks_off_and_saving_one_on_again(fresh_ow
         ("javascript:alert(1)", "This is not a web address."),
     ],
 )
-def test_an_address_that_will_not_do_is_answered_beside_the_field(fresh_owner: Client, merchant: Merchant, url: str, sentence: str) -> None:
-    answer = fresh_owner.post(f"{PAGE}endpoint/", {"url": url})
+def test_an_address_that_will_not_do_is_answered_beside_the_field(fresh_owner: Client, endpoint: Endpoint, url: str, sentence: str) -> None:
+    before = endpoint.url
+    for path in (f"{PAGE}endpoints/add/", of(endpoint, "change")):
+        answer = fresh_owner.post(path, ADD | {"url": url})
+        assert answer.status_code == 422
+        assert sentence in answer.content.decode()
+    assert list(Endpoint.objects.values_list("url", flat=True)) == [before]
+
+
+def test_the_eleventh_is_refused_in_a_sentence(fresh_owner: Client, merchant: Merchant, owner: User) -> None:
+    for number in range(10):
+        endpoints.add(merchant, url=f"{URL}/{number}", by=owner, now=NOW)
+    answer = fresh_owner.post(f"{PAGE}endpoints/add/", ADD)
 
     assert answer.status_code == 422
-    assert sentence in answer.content.decode()
-    assert Endpoint.objects.count() == 0
+    assert "More than 10 endpoints cannot be added." in answer.content.decode()
+    html = read(fresh_owner)
+    assert "10 endpoints, the most there can be." in html
+    assert "Add an endpoint" not in html
 
 
-def test_without_a_fresh_sign_in_nothing_changes_and_what_was_typed_is_kept(client_as: SignIn, merchant: Merchant, owner: User) -> None:
-    client = client_as(owner)
-    answer = client.post(f"{PAGE}endpoint/", {"url": URL})
+def test_without_a_fresh_sign_in_nothing_is_added_and_what_was_typed_is_kept(client_as: SignIn, merchant: Merchant, owner: User) -> None:
+    client, path = client_as(owner), f"{PAGE}endpoints/add/"
+    answer = client.post(path, ADD)
 
-    assert (answer.status_code, answer["location"]) == (302, f"{reverse('account_reauthenticate')}?next=%2Fm%2Fharbour-pine%2Fdevelopers%2F")
+    assert (answer.status_code, answer["location"]) == (
+        302,
+        f"{reverse('account_reauthenticate')}?next=%2Fm%2Fharbour-pine%2Fdevelopers%2Fendpoints%2Fadd%2F",
+    )
     assert Endpoint.objects.count() == 0
     back = client.post(answer["location"], {"password": PASSWORD})
-    assert (back.status_code, back["location"]) == (302, PAGE)
-    assert f'value="{URL}"' in page(client)
-    client.post(f"{PAGE}endpoint/", {"url": URL})
-    assert Endpoint.objects.get().url == URL
+    html = read(client, back["location"])
+    assert f'value="{URL}"' in html
+    assert 'value="Bookkeeping"' in html
 
 
-def test_a_new_secret_needs_a_fresh_sign_in_too(client_as: SignIn, owner: User, endpoint_and_secret: Any) -> None:
-    answer = client_as(owner).post(f"{PAGE}secret/")
+# --- one endpoint ---------------------------------------------------------------------------------------------------
+def test_another_address_keeps_secret_and_format(fresh_owner: Client, endpoint_and_secret: Any) -> None:
+    endpoint, old = endpoint_and_secret
+    answer = fresh_owner.post(of(endpoint, "change"), ADD | {"format": "ccpayment"}, follow=True)
+    found = Endpoint.objects.get()
+
+    assert (found.pk, found.url, found.description, found.format) == (endpoint.pk, URL, "Bookkeeping", "standard")
+    assert secrets.decrypt(found.secret) == old
+    assert old not in answer.content.decode()
+    again = fresh_owner.post(of(endpoint, "change"), ADD, follow=True)
+    assert "Nothing was changed." in again.content.decode()
+    assert Event.objects.filter(kind="endpoint.changed").count() == 1
+
+
+def test_a_new_secret_is_asked_for_first_and_shown_once(fresh_owner: Client, endpoint_and_secret: Any) -> None:
+    endpoint, old = endpoint_and_secret
+    assert "goes on signing beside it for 24 hours" in read(fresh_owner, of(endpoint, "secret"))
+    assert secrets.decrypt(Endpoint.objects.get().secret) == old
+    fresh_owner.post(of(endpoint, "secret"))
+    new = secrets.decrypt(Endpoint.objects.get().secret)
+
+    assert new != old
+    assert new in read(fresh_owner, of(endpoint))
+    assert new not in read(fresh_owner, of(endpoint))
+
+
+def test_a_format_with_room_for_one_signature_says_that_the_old_secret_ends(fresh_owner: Client, merchant: Merchant, owner: User) -> None:
+    found, _secret = endpoints.add(merchant, url=URL, format="ccpayment", by=owner, now=NOW)
+
+    assert "this format has room for one signature" in read(fresh_owner, of(found, "secret"))
+
+
+def test_it_is_paused_and_goes_on(fresh_owner: Client, endpoint: Endpoint) -> None:
+    assert "Paused. What is made for it waits" in fresh_owner.post(of(endpoint, "pause"), follow=True).content.decode()
+    assert Endpoint.objects.get().paused_at is not None
+    html = read(fresh_owner, of(endpoint))
+    assert "It is paused." in html
+    assert "It was paused already." in fresh_owner.post(of(endpoint, "pause"), follow=True).content.decode()
+    assert "It goes on." in fresh_owner.post(of(endpoint, "resume"), follow=True).content.decode()
+    assert Endpoint.objects.get().paused_at is None
+
+
+def test_switched_off_it_misses_and_switched_on_it_says_how_much_it_catches_up(fresh_owner: Client, endpoint: Endpoint, merchant: Merchant) -> None:
+    fresh_owner.post(of(endpoint, "disable"))
+    assert Endpoint.objects.get().is_enabled is False
+    for _number in range(2):
+        publish(make_draft(merchant))
+    fanout.run(NOW)
+    assert Delivery.objects.filter(channel="webhook").count() == 0
+
+    html = read(fresh_owner, of(endpoint))
+    assert "Switched off on" in html
+    assert "2 events that it missed go out at once" in read(fresh_owner, of(endpoint, "enable"))
+    answer = fresh_owner.post(of(endpoint, "enable"), follow=True)
+    assert "Switched on. 2 events that it missed go out now." in answer.content.decode()
+    assert Delivery.objects.filter(channel="webhook", status="queued").count() == 2
+
+
+def test_one_that_was_switched_off_by_itself_says_why(fresh_owner: Client, endpoint: Endpoint) -> None:
+    endpoints.disable(endpoint, reason="It answered 410 Gone.", now=NOW)
+
+    assert "Switched off by itself" in read(fresh_owner)
+    for path in (of(endpoint), of(endpoint, "enable")):
+        assert "It answered 410 Gone." in read(fresh_owner, path)
+
+
+def test_a_removed_one_is_gone_and_what_was_sent_to_it_stays(fresh_owner: Client, endpoint: Endpoint, merchant: Merchant) -> None:
+    publish(make_draft(merchant))
+    fanout.run(NOW)
+    assert "Remove it?" in read(fresh_owner, of(endpoint, "remove"))
+    assert Endpoint.objects.get().removed_at is None
+    answer = fresh_owner.post(of(endpoint, "remove"), follow=True)
+
+    assert answer.redirect_chain == [(PAGE, 302)]
+    assert "No endpoint yet" in answer.content.decode()
+    assert fresh_owner.get(of(endpoint)).status_code == 404
+    listed = read(fresh_owner, f"{PAGE}deliveries/")
+    assert "invoice.issued" in listed
+    assert "Not sent" in listed
+
+
+@pytest.mark.parametrize("verb", ["change", "secret", "pause", "resume", "disable", "enable", "remove"])
+def test_what_an_owner_does_needs_a_fresh_sign_in(client_as: SignIn, owner: User, endpoint: Endpoint, verb: str) -> None:
+    before = Endpoint.objects.values().get()
+    answer = client_as(owner).post(of(endpoint, verb), ADD)
 
     assert answer["location"].startswith(reverse("account_reauthenticate"))
-    assert secrets.decrypt(Endpoint.objects.get().secret) == endpoint_and_secret[1]
+    assert Endpoint.objects.values().get() == before
 
 
 @pytest.mark.parametrize("role", ["viewer", "manager"])
-def test_only_an_owner_changes_the_endpoint(request: pytest.FixtureRequest, client_as: SignIn, endpoint: Endpoint, role: str) -> None:
+def test_only_an_owner_changes_an_endpoint(request: pytest.FixtureRequest, client_as: SignIn, endpoint: Endpoint, role: str) -> None:
     client = client_as(request.getfixturevalue(role))
     has_just_signed_in(client)
+    before = Endpoint.objects.values().get()
 
-    assert client.post(f"{PAGE}endpoint/", {"url": URL}).status_code == 403
-    assert client.post(f"{PAGE}secret/").status_code == 403
-    html = page(client)
+    for path in (f"{PAGE}endpoints/add/", *(of(endpoint, verb) for verb in ("change", "secret", "pause", "disable", "remove"))):
+        assert client.post(path, ADD).status_code == 403
+    assert Endpoint.objects.values().get() == before
+    html = read(client) + read(client, of(endpoint))
     assert endpoint.url in html
-    assert "Make a new secret" not in html
-    assert "Save address" not in html
+    for word in ("Make a new secret", "Add an endpoint", "Remove…", "Switch off…", "Pause"):
+        assert word not in html
 
 
-def test_a_stranger_finds_nothing(client_as: SignIn, endpoint: Endpoint, invoice: Invoice) -> None:
-    fanout.run(NOW)
-    delivery = Delivery.objects.first()
-    assert delivery is not None
+def test_another_merchants_endpoint_is_not_there(client_as: SignIn, endpoint: Endpoint) -> None:
     stranger = make_merchant(slug="elsewhere").members.get()
     client = client_as(stranger)
+    has_just_signed_in(client)
 
-    for path in (PAGE, f"{PAGE}deliveries/{delivery.pk}/", f"/m/elsewhere/developers/deliveries/{delivery.pk}/"):
-        assert client.get(path).status_code == 404
-    assert client.post(f"/m/elsewhere/developers/deliveries/{delivery.pk}/again/").status_code == 404
-    assert Delivery.objects.filter(invoice=invoice).count() == 2
-
-
-@pytest.fixture
-def refused(endpoint: Endpoint, invoice: Invoice) -> Delivery:
-    """A webhook that was answered 503 once."""
-    fanout.run(NOW)
-    [claimed] = outbox.claim("webhook", now=NOW, limit=1)
-    outbox.finish(claimed, lease=1, outcome=Outcome(False, code="503", answer="upstream is <restarting>"), duration_ms=212, now=NOW)
-    return claimed
+    assert client.get(of(endpoint)).status_code == 404
+    for verb in ("change", "secret", "enable", "remove", "test", "resend-range"):
+        assert client.get(f"/m/elsewhere/developers/endpoints/{endpoint.pk}/{verb}/").status_code == 404
 
 
-def test_the_list_says_what_was_sent_what_it_answered_and_when_the_next_try_is(fresh_owner: Client, refused: Delivery) -> None:
-    html = page(fresh_owner)
-
-    assert "invoice.issued" in html
-    assert "Try 2 at 10:00:0" in html
-    assert "503 in 212 ms" in html
-    assert "upstream is &lt;restarting&gt;" in html
-    assert "next; then in 5 min, 30 min, 2 h<" in html
-    assert f"webhook-id: {refused.webhook_id}" in html
-    assert "&quot;number&quot;: &quot;INV-000001&quot;" in html
-
-
-@pytest.mark.parametrize(("state", "shown"), [("", True), ("waiting", True), ("delivered", False), ("failed", False)])
-def test_the_filters(fresh_owner: Client, refused: Delivery, state: str, shown: bool) -> None:
-    assert (f"webhook-id: {refused.webhook_id}" in page(fresh_owner, state=state)) is shown
-    assert fresh_owner.get(PAGE, {"state": "nonsense"}).status_code == 404
-
-
-def test_a_delivery_has_a_page_of_its_own_an_email_too(client_as: SignIn, viewer: User, issued_mail: Delivery) -> None:
-    html = client_as(viewer).get(f"{PAGE}deliveries/{issued_mail.pk}/").content.decode()
-
-    assert "Email to ana@duarte.example" in html
-    assert "Send now" not in html  # a viewer looks
-    assert "7Qm2xVb9tKc4" not in html  # the payer's link stays the payer's
-
-
-def test_send_now_brings_a_waiting_one_forward_and_send_again_makes_a_new_message(client_as: SignIn, manager: User, issued_mail: Delivery) -> None:
-    client = client_as(manager)
-    again = f"{PAGE}deliveries/{issued_mail.pk}/again/"
-    assert client.get(again).status_code == 405
-    assert client.post(again)["location"] == f"{PAGE}deliveries/{issued_mail.pk}/"
-    assert Delivery.objects.count() == 1
-
-    Delivery.objects.filter(pk=issued_mail.pk).update(status="failed", reason="550 No such person")
-    answer = client.post(again, follow=True)
-    new = Delivery.objects.latest("pk")
-    assert Delivery.objects.count() == 2
-    assert answer.redirect_chain == [(f"{PAGE}deliveries/{new.pk}/", 302)]
-    assert "It goes out at once." in answer.content.decode()
-    assert (new.event.kind, new.event.actor) == ("delivery.resent", manager)
-
-
-def test_a_refusal_is_a_sentence_on_the_page(client_as: SignIn, manager: User, issued_mail: Delivery) -> None:
-    client = client_as(manager)
-    Delivery.objects.filter(pk=issued_mail.pk).update(status="failed")
-    client.post(f"{PAGE}deliveries/{issued_mail.pk}/again/")
-
-    assert "One is already on its way." in client.post(f"{PAGE}deliveries/{issued_mail.pk}/again/", follow=True).content.decode()
-
-
-def test_a_mail_past_its_due_time_is_sent_anyway_by_a_members_word(client_as: SignIn, manager: User, issued_mail: Delivery) -> None:
-    Invoice.objects.filter(pk=issued_mail.invoice_id).update(due_at=NOW.replace(year=2020))
-    outbox.cancel(issued_mail, reason="The due time passed before this could be sent.", now=NOW, is_held=True)
-    client = client_as(manager)
-    html = client.get(f"{PAGE}deliveries/{issued_mail.pk}/").content.decode()
-    assert "Send anyway" in html
-    assert '<input type="hidden" name="force" value="1">' in html
-    client.post(f"{PAGE}deliveries/{issued_mail.pk}/again/", {"force": "1"})
-
-    assert Delivery.objects.latest("pk").is_forced is True
-
-
-def test_a_waiting_mail_past_its_due_time_goes_by_a_members_word_as_the_same_message(
-    client_as: SignIn, manager: User, issued_mail: Delivery, mailoutbox: list[Any]
+# --- how it is doing ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("columns", "state", "words"),
+    [
+        ({}, "healthy", ["Healthy"]),
+        ({"failures": 2, "failing_since": NOW - timedelta(hours=1)}, "failing", ["Failing since 17 Nov 2026, 09:00", "switched off"]),
+        (
+            {"failures": 6, "failing_since": NOW - timedelta(hours=1), "blocked_until": NOW + timedelta(minutes=2)},
+            "blocked",
+            ["Failing since 17 Nov 2026, 09:00", "left alone until 10:02:00"],
+        ),
+        ({"failures": 6, "failing_since": NOW - timedelta(hours=1), "blocked_until": NOW}, "failing", ["Failing since"]),
+        ({"paused_at": NOW - timedelta(days=1), "failing_since": NOW}, "paused", ["Paused", "since 16 Nov 2026, 10:00"]),
+        ({"is_enabled": False, "paused_at": NOW}, "off", ["Off"]),
+    ],
+)
+def test_how_it_is_doing_is_said_in_words(
+    client_as: SignIn, viewer: User, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, columns: dict[str, Any], state: str, words: list[str]
 ) -> None:
-    Invoice.objects.filter(pk=issued_mail.invoice_id).update(due_at=NOW.replace(year=2020))
-    client = client_as(manager)
-    assert "Send now" in client.get(f"{PAGE}deliveries/{issued_mail.pk}/").content.decode()
-    answer = client.post(f"{PAGE}deliveries/{issued_mail.pk}/again/", {"force": "1"}, follow=True)
-    assert "It goes out at once." in answer.content.decode()
-    courier.round_of("email", now=clock.now())
-    assert [Delivery.objects.get().status, len(mailoutbox)] == ["sent", 1]
+    Endpoint.objects.update(**columns)
+    endpoint.refresh_from_db()
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+
+    assert endpoint_rows.state_of(endpoint, now=NOW) == state
+    client = client_as(viewer)
+    html = read(client) + read(client, of(endpoint))
+    for word in words:
+        assert word in html
 
 
-def test_the_list_asks_as_often_at_three_rows_as_at_one(fresh_owner: Client, endpoint: Endpoint, merchant: Merchant) -> None:
-    def queries(invoices: int) -> int:
-        for _number in range(invoices):
-            publish(make_draft(merchant))
-        fanout.run(NOW)
-        for delivery in outbox.claim("webhook", now=NOW, limit=10):
-            outbox.finish(delivery, lease=1, outcome=Outcome(True, code="204"), now=NOW)
+def test_the_list_asks_as_often_at_three_endpoints_as_at_one(fresh_owner: Client, endpoint: Endpoint, merchant: Merchant, owner: User) -> None:
+    def queries() -> int:
         with CaptureQueriesContext(connection) as seen:
-            page(fresh_owner)
+            read(fresh_owner)
         return len(seen)
 
-    page(fresh_owner)
-    assert queries(1) == queries(2)
+    endpoints.disable(endpoint, reason="", by=owner, now=NOW)
+    read(fresh_owner)
+    one = queries()
+    for number in range(2):
+        more, _secret = endpoints.add(merchant, url=f"{URL}/{number}", by=owner, now=NOW)
+        endpoints.disable(more, reason="", by=owner, now=NOW)
+    assert queries() == one
 
 
-def test_two_first_addresses_at_once_make_one_endpoint(merchant: Merchant, owner: User) -> None:
-    first, plain = endpoints.save(merchant, url=URL, by=owner, now=NOW)
-    second, none = endpoints.save(merchant, url="https://other.example/", by=owner, now=NOW)
+# --- keys, types, code ----------------------------------------------------------------------------------------------
+def test_the_api_secret_is_made_by_an_owner_and_shown_once(fresh_owner: Client, merchant: Merchant) -> None:
+    app_id = applications.application(merchant).app_id
+    assert app_id in read(fresh_owner, f"{PAGE}keys/")
+    assert "opens nothing any more" not in read(fresh_owner, f"{PAGE}api-secret/")
+    fresh_owner.post(f"{PAGE}api-secret/")
+    secret = secrets.decrypt(applications.application(merchant).secret)
 
-    assert (first.pk, plain is not None, none, second.url) == (second.pk, True, None, "https://other.example/")
-    assert Endpoint.objects.count() == 1
+    assert applications.check_api(app_id, secret) == merchant
+    assert read(fresh_owner, f"{PAGE}keys/").count(secret) == 2
+    assert secret not in read(fresh_owner, f"{PAGE}keys/")
+    assert "opens nothing any more" in read(fresh_owner, f"{PAGE}api-secret/")
+
+
+def test_a_manager_sees_the_app_id_and_makes_no_secret(client_as: SignIn, manager: User, merchant: Merchant) -> None:
+    client = client_as(manager)
+    html = read(client, f"{PAGE}keys/")
+
+    assert applications.application(merchant).app_id in html
+    assert "An owner can make one." in html
+    assert client.post(f"{PAGE}api-secret/").status_code == 403
+    assert applications.application(merchant).secret == ""
+
+
+@pytest.mark.parametrize(("language", "file"), [("python", "verify.py"), ("node", "verify.mjs"), ("php", "verify.php"), ("go", "verify.go")])
+def test_the_code_on_the_page_is_the_tested_file(client_as: SignIn, viewer: User, language: str, file: str) -> None:
+    response = client_as(viewer).get(f"{PAGE}verify/", {"in": language})
+
+    assert response.context["code"] == (Path(settings.BASE_DIR) / "docs" / "verify" / file).read_text()
+    assert "check" in response.content.decode().lower()
+    assert client_as(viewer).get(f"{PAGE}verify/", {"in": "cobol"}).status_code == 404
+
+
+def test_every_type_that_goes_out_has_its_words_and_stands_on_the_page(client_as: SignIn, viewer: User) -> None:
+    kinds = formats.WIRES["standard"].kinds()
+    listed = [found.kind for group in event_types.groups() for found in group.types]
+    assert sorted(listed) == sorted(kinds)
+    assert [kind for kind in kinds if not event_types.WORDS.get(kind)] == []
+    assert [kind for kind in event_types.WORDS if kind not in kinds] == []
+    html = read(client_as(viewer))
+    assert [kind for kind in kinds if kind not in html] == []

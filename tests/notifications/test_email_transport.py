@@ -12,7 +12,8 @@ from invoicing.models import Invoice
 from merchants.models import Logo, Merchant, User
 from notifications import courier, fanout, outbox
 from notifications.models import Delivery
-from notifications.transports.email import is_permanent, sender
+from notifications.transports.email import is_permanent
+from notifications.transports.message import sender
 from tests.factories import NOW, make_draft, publish
 from tests.notifications.conftest import Mailserver
 
@@ -143,7 +144,7 @@ def test_no_name_or_title_can_add_a_header(merchant: Merchant, mailserver: Mails
     ],
 )
 def test_the_sender_is_this_installation_under_the_merchants_name(name: str, header: str) -> None:
-    assert sender(name) == header
+    assert sender(name, "quittance@quittance.example") == header
 
 
 def test_a_name_beyond_ascii_is_encoded_and_read_back(merchant: Merchant, mailserver: Mailserver) -> None:

@@ -13,7 +13,7 @@ from invoicing import facts, lifecycle
 from invoicing.models import Attachment, Invoice
 from merchants.events import record
 from merchants.models import Event, Merchant, User
-from notifications import courier, emails, fanout, outbox
+from notifications import courier, emails, fanout, outbox, unsubscribing
 from notifications.models import Delivery
 from notifications.plans import TEMPLATES
 from notifications.transports import Withheld
@@ -42,7 +42,8 @@ def words(html: str) -> str:
 
 
 def links(html: str) -> list[str]:
-    return re.findall(r'href="([^"]+)"', html)
+    """Without those of the foot, to the page for lost links and the one that switches a notice off."""
+    return [url for url in re.findall(r'href="([^"]+)"', html) if not re.search(r"/(?:lost|unsubscribe/[^/]+)/$", url)]
 
 
 def test_every_planned_mail_has_its_function_and_its_three_files() -> None:
@@ -82,6 +83,7 @@ You can pay with USDT, ETH or BTC.
 --
 Questions? Just answer this email, or write to studio@harbourpine.example.
 Harbour & Pine, Rua do Cais 14, 1200-109 Lisboa
+Lost a link to an invoice? http://testserver/lost/
 This is a test. No real money moves.
 """
     )
@@ -100,6 +102,7 @@ def test_the_issued_mail_in_html(invoice: Invoice) -> None:
         " Logo and wordmark 1,800.00 Colour and type system 1,125.00 6 × Stationery 555.00 VAT 23\N{NO-BREAK SPACE}% 800.40 Total, EUR 4,280.40"
         " You can pay with USDT, ETH or BTC."
         " Questions? Just answer this email, or write to studio@harbourpine.example. Harbour & Pine, Rua do Cais 14, 1200-109 Lisboa"
+        " Lost a link to an invoice?"
     )
 
 
@@ -193,6 +196,7 @@ Check Details: {page}
 
 --
 Quittance sends this to the business email of Harbour & Pine.
+Switch these notices off: {unsubscribing.link(invoice.merchant_id, "paid")}
 This is a test. No real money moves.
 """
     )

@@ -159,7 +159,10 @@ HOOK = "endpoint:{}"
         ("invoice.viewed", []),
         ("payment.detected", []),
         ("payment.confirmed", []),
-        ("payment.part_received", [("email", "part_received", "ana@duarte.example")]),
+        (
+            "payment.part_received",
+            [("email", "part_paid", "studio@harbourpine.example"), ("email", "part_received", "ana@duarte.example")],
+        ),
         ("payment.overpaid", [("email", "overpaid", "studio@harbourpine.example")]),
         ("payment.late", [("email", "late", "studio@harbourpine.example")]),
         ("invoice.paid", [("email", "paid", "studio@harbourpine.example"), ("email", "receipt", "ana@duarte.example")]),

@@ -74,13 +74,13 @@ def test_two_workers_claim_a_delivery_once(issued: Invoice, monkeypatch: pytest.
     """Both have read it as waiting before either claims it."""
     fanout.run(NOW)
     have_read = threading.Barrier(2)
-    real = outbox._claim
+    real = outbox._take
 
-    def claim(delivery: Delivery, now: Any) -> bool:
+    def take(pks: list[int], now: Any) -> list[Delivery]:
         have_read.wait(timeout=10)
-        return real(delivery, now)
+        return real(pks, now)
 
-    monkeypatch.setattr(outbox, "_claim", claim)
+    monkeypatch.setattr(outbox, "_take", take)
     results = both(lambda: outbox.claim("email", now=NOW, limit=5))
 
     assert sorted(len(result) for result in results) == [0, 1]

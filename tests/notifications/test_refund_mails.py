@@ -27,6 +27,7 @@ TO_PAYER = """\
 --
 Questions? Just answer this email, or write to studio@harbourpine.example.
 Harbour & Pine
+Lost a link to an invoice? http://testserver/lost/
 This is a test. No real money moves.
 """
 TO_US = """\

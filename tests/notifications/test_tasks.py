@@ -13,7 +13,6 @@ from merchants import clock, haste
 from merchants.models import Merchant
 from notifications import courier, fanout, outbox, tasks
 from notifications.models import Delivery
-from notifications.transports import Outcome
 from tests.factories import NOW, make_draft, publish
 
 pytestmark = pytest.mark.django_db
@@ -104,16 +103,16 @@ def test_a_worker_that_stops_in_the_middle_leaves_a_delivery_that_comes_back(
     publish(make_draft(merchant))
     fanout.run(NOW)
 
-    def killed(*_args: Any, **_more: Any) -> Outcome:
+    def killed(*_args: Any, **_more: Any) -> None:
         raise SystemExit  # nothing that a worker survives
 
     with monkeypatch.context() as patch:
-        patch.setattr("notifications.transports.email.EmailTransport.send", killed)
+        patch.setattr("notifications.transports.email.EmailTransport.start", killed)
         with pytest.raises(SystemExit):
             courier.round_of("email", now=NOW)
     assert Delivery.objects.get().status == "sending"
 
-    later = NOW + timedelta(minutes=2)
+    later = NOW + timedelta(minutes=3)
     assert outbox.release_abandoned(later) == 1
     courier.round_of("email", now=later)
     assert (Delivery.objects.get().status, Delivery.objects.get().attempts_made, len(mailoutbox)) == ("sent", 2, 1)

@@ -133,6 +133,7 @@ def test_gone_is_final_and_switches_the_endpoint_off(waiting: Delivery, receiver
     assert Endpoint.objects.get(pk=endpoint.pk).is_enabled is False
     event = Event.objects.get(kind="endpoint.disabled")
     assert (event.subject_kind, event.subject_id) == ("endpoint", endpoint.pk)
+    assert event.facts.pop("failing_since").startswith("2026-11-17T10:00:0")
     assert event.facts == {
         "url": endpoint.url,
         "reason": "It answered 410 Gone.",
@@ -142,14 +143,33 @@ def test_gone_is_final_and_switches_the_endpoint_off(waiting: Delivery, receiver
     }
 
 
-def test_what_waited_for_an_endpoint_that_was_switched_off_is_not_sent(waiting: Delivery, receiver: HTTPServer, owner: User) -> None:
-    endpoints.switch_off(waiting.merchant, by=owner, now=NOW)
-    courier.round_of("webhook", now=NOW)
+def test_what_waits_for_an_endpoint_that_is_switched_off_waits_until_it_is_on_again(waiting: Delivery, receiver: HTTPServer, owner: User) -> None:
+    receiver.expect_request("/hooks").respond_with_data("")
+    endpoint = Endpoint.objects.get()
+    endpoints.disable(endpoint, reason="", by=owner, now=NOW)
+    assert courier.round_of("webhook", now=NOW) == 0
+    assert (fresh(waiting).status, fresh(waiting).attempts_made, receiver.log) == ("queued", 0, [])
 
-    assert (fresh(waiting).status, fresh(waiting).reason) == ("cancelled", "The endpoint was switched off before this could be sent.")
+    endpoints.enable(endpoint, by=owner, now=NOW)
+    courier.round_of("webhook", now=NOW)
+    assert fresh(waiting).status == "sent"
+
+
+def test_what_waited_for_an_endpoint_that_was_removed_is_not_sent(waiting: Delivery, receiver: HTTPServer, owner: User) -> None:
+    endpoints.remove(Endpoint.objects.get(), by=owner, now=NOW)
+
+    assert courier.round_of("webhook", now=NOW) == 0
+    assert (fresh(waiting).status, fresh(waiting).reason) == ("cancelled", "The endpoint was removed before this could be sent.")
     assert receiver.log == []
     with pytest.raises(outbox.Refused, match="switched off"):
         outbox.send_again(fresh(waiting), by=owner, now=NOW)
+
+
+def test_what_was_made_for_an_endpoint_just_as_it_was_removed_is_not_sent_either(waiting: Delivery, receiver: HTTPServer) -> None:
+    Endpoint.objects.update(is_enabled=False, removed_at=NOW)
+    courier.round_of("webhook", now=NOW)
+
+    assert (fresh(waiting).status, receiver.log) == ("cancelled", [])
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -234,7 +254,8 @@ def test_a_merchant_that_is_no_test_does_not_reach_this_machine(waiting: Deliver
     Merchant.objects.filter(pk=waiting.merchant_id).update(is_test=False)
     courier.round_of("webhook", now=NOW)
 
-    assert (fresh(waiting).status, receiver.log) == ("failed", [])
+    assert fresh(waiting).status == "failed"
+    assert waiting.webhook_id not in [request.headers["webhook-id"] for request, _answer in receiver.log]  # a slow answer may end only now
 
 
 def test_where_it_is_not_allowed_this_machine_is_not_reached(waiting: Delivery, receiver: HTTPServer, settings: Any) -> None:

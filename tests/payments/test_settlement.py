@@ -406,6 +406,7 @@ def test_every_payment_event_says_what_arrived_where(merchant: Merchant) -> None
     story.look()
     facts = Event.objects.get(kind="payment.detected").facts
     assert facts["transfer"] == {
+        "id": Transfer.objects.get().pk,
         "network": "sandbox:harbour",
         "network_name": "Sandbox",
         "asset": USDT,
@@ -418,6 +419,7 @@ def test_every_payment_event_says_what_arrived_where(merchant: Merchant) -> None
         "credit": "100.00",
         "rate": "0.920810313076",
         "rate_source": "Sandbox",
+        "per_usd": "0.920810313076",
         "late": False,
         "held": False,
     }

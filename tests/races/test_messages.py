@@ -13,8 +13,8 @@ from invoicing import issuing, lifecycle, numbering
 from invoicing.models import Invoice
 from merchants.events import record
 from merchants.models import Event, Merchant
-from notifications import fanout, outbox
-from notifications.models import Attempt, Delivery
+from notifications import fanout, outbox, turns
+from notifications.models import Attempt, Delivery, Endpoint
 from tests.factories import NOW, add_member, make_draft, make_merchant, publish
 from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
 
@@ -102,12 +102,44 @@ def test_four_workers_claim_a_message_once() -> None:
     four_workers_claim()
 
 
-def test_without_the_condition_a_message_is_claimed_by_all() -> None:
+def test_without_the_lock_and_the_condition_a_message_is_claimed_by_all() -> None:
     def careless(delivery: Delivery, to: str, *, under: int, **changes: Any) -> bool:
         Delivery.objects.filter(pk=delivery.pk).update(status=to, **changes)
         return True
 
-    assert failures(lambda: four_workers_claim(careless)) == TWIN_RUNS
+    with patched((QuerySet, "select_for_update", lambda self, **_options: self.all())):
+        assert failures(lambda: four_workers_claim(careless)) == TWIN_RUNS
+
+
+def eight_senders_to_one_endpoint() -> None:
+    """Each of them sees that nothing is on its way there, before any has claimed."""
+    merchant = issued()
+    endpoint = Endpoint.objects.create(merchant=merchant, url="https://example.com/hooks", secret="x")
+    Delivery.objects.filter(merchant=merchant).delete()
+    for _number in range(8):
+        publish(make_draft(merchant), now=NOW)
+    while fanout.run(NOW).events:
+        pass
+    meeting = Meeting(8)
+    with patched((turns, "choose", meeting.before(turns.choose)), (outbox, "_take", meeting.before(outbox._take))):
+        results = race(*[lambda: outbox.claim("webhook", now=NOW, limit=500)] * 8)
+    assert [result for result in results if isinstance(result, Exception)] == []
+    assert Delivery.objects.filter(endpoint=endpoint, status="sending").count() <= 2
+
+
+def test_no_more_than_two_are_on_their_way_to_an_endpoint_however_many_send() -> None:
+    eight_senders_to_one_endpoint()
+
+
+def test_without_the_lock_on_the_endpoint_there_are_more() -> None:
+    real = turns.webhooks
+
+    def unlocked(chosen: Any, *, now: Any) -> list[int]:
+        with patched((turns, "AT_ONCE", 500)):
+            return real({turns.Lane(lane.endpoint, lane.merchant, False): 4 for lane in chosen}, now=now)
+
+    with patched((QuerySet, "select_for_update", lambda self, **_options: self.all()), (turns, "webhooks", unlocked)):
+        assert failures(eight_senders_to_one_endpoint) == TWIN_RUNS
 
 
 def a_missed_invoice_published_while_it_is_told() -> None:

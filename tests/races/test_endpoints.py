@@ -1,0 +1,117 @@
+"""Endpoints that are switched on, added and sent to again while others are at work, and their twins."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from merchants.models import Event, Merchant, User
+from notifications import endpoints, fanout, replays
+from notifications.models import Delivery, Endpoint
+from tests.factories import NOW, make_draft, make_merchant, publish
+from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+URL = "https://hooks.harbourpine.example/"
+_counter = iter(range(10_000))
+
+
+def fan_out() -> None:
+    while fanout.run(NOW).events:
+        pass
+
+
+def someone() -> tuple[Merchant, User]:
+    merchant = make_merchant(slug=f"hooked-{next(_counter)}")
+    return merchant, merchant.members.get()
+
+
+def not_held(*_args: Any) -> None:
+    """In place of a lock."""
+
+
+def switched_on_beside_a_fan_out() -> None:
+    """The fan-out has seen the endpoint off and has not ended yet when it is switched on."""
+    merchant, owner = someone()
+    endpoint = endpoints.add(merchant, url=URL, by=owner, now=NOW)[0]
+    endpoints.disable(endpoint, reason="", by=owner, now=NOW)
+    fan_out()
+    publish(make_draft(merchant))
+    event = Event.objects.get(merchant=merchant, kind="invoice.issued")
+    meeting, has_seen = Meeting(2), threading.Event()
+    make, catch_up = fanout._deliveries, replays.catch_up
+
+    def seen(*args: Any) -> Any:
+        made = make(*args)
+        has_seen.set()
+        meeting.wait()
+        return made
+
+    def caught_up(*args: Any, **kwargs: Any) -> int:
+        count = catch_up(*args, **kwargs)
+        meeting.wait()
+        return count
+
+    def switch_on() -> int:
+        has_seen.wait(timeout=10)
+        return endpoints.enable(endpoint, by=owner, now=NOW)
+
+    with patched((fanout, "_deliveries", seen), (replays, "catch_up", caught_up)):
+        results = race(lambda: fanout.fan_out(event.pk, now=NOW), switch_on)
+    assert [result for result in results if isinstance(result, Exception)] == []
+    assert Delivery.objects.filter(endpoint=endpoint, event=event).count() == 1
+
+
+def test_what_happens_while_it_is_switched_on_is_not_missed() -> None:
+    switched_on_beside_a_fan_out()
+
+
+def test_without_the_merchants_lock_it_is_missed() -> None:
+    with patched((endpoints, "_hold", not_held)):
+        assert failures(switched_on_beside_a_fan_out) == TWIN_RUNS
+
+
+def two_add_the_tenth() -> None:
+    merchant, owner = someone()
+    Endpoint.objects.bulk_create(Endpoint(merchant=merchant, url=URL, secret="x") for _each in range(9))
+    meeting = Meeting(2)
+    with patched((endpoints, "_chosen", meeting.before(endpoints._chosen))):
+        results = race(*[lambda: endpoints.add(merchant, url=URL, by=owner, now=NOW)] * 2)
+    assert sorted(isinstance(result, endpoints.Refused) for result in results) == [False, True]
+    assert Endpoint.objects.filter(merchant=merchant).count() == 10
+
+
+def test_two_that_add_the_tenth_do_not_make_eleven() -> None:
+    two_add_the_tenth()
+
+
+def test_without_the_merchants_lock_there_are_eleven() -> None:
+    with patched((endpoints, "_hold", not_held)):
+        assert failures(two_add_the_tenth) == TWIN_RUNS
+
+
+def two_send_a_range_again() -> None:
+    merchant, owner = someone()
+    endpoint = endpoints.add(merchant, url=URL, by=owner, now=NOW)[0]
+    publish(make_draft(merchant))
+    fan_out()
+    Delivery.objects.filter(endpoint=endpoint).update(status="failed")
+    meeting = Meeting(2)
+    span: dict[str, Any] = {"since": NOW, "until": NOW + timedelta(days=1), "only_failed": True}
+    with patched((replays, "_send_again", meeting.before(replays._send_again))):
+        results = race(*[lambda: endpoints.resend_range(endpoint, **span, by=owner, now=NOW)] * 2)
+    assert sorted(results) == [0, 1]
+    assert Delivery.objects.filter(endpoint=endpoint).count() == 2
+
+
+def test_two_clicks_send_a_range_again_once() -> None:
+    two_send_a_range_again()
+
+
+def test_without_the_endpoints_lock_it_is_sent_twice() -> None:
+    with patched((replays, "_hold", not_held)):
+        assert failures(two_send_a_range_again) == TWIN_RUNS
