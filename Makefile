@@ -1,5 +1,6 @@
 # make run    everything on this machine: http://127.0.0.1:8000
 # make test   the tests, on SQLite and on PostgreSQL
+# make chaos  messages while workers are killed and the broker is emptied, some minutes
 # make check  style, types, templates, settings
 # make bench  how fast it is, each figure beside its bare limit
 # make messages  gather what is to be translated into locale/ (needs GNU gettext)
@@ -7,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run test check bench messages requirements static
+.PHONY: run test chaos check bench messages requirements static
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -27,6 +28,10 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-dev tests/chains/node_modules tests/receivers/node_modules static
 	env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m pytest -n $(JOBS)
 	env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m pytest -n $(JOBS) -p tests.postgres
+
+# Alone on the machine: it kills workers by the dozen, and counts what arrives.
+chaos: $(VENV)/.installed-dev static
+	env -u DJANGO_SETTINGS_MODULE $(PYTHON) -m pytest -p tests.postgres -m chaos -s tests/chaos
 
 check: $(VENV)/.installed-dev
 	$(PYTHON) -m ruff check .

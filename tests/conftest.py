@@ -42,8 +42,11 @@ CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrom
 # --- what runs where --------------------------------------------------------------------------------------------
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of the database's guards run on PostgreSQL only; those in a browser, on the whole stack or on a real
-    node only beside SQLite, as do those marked so because the database makes no difference to them."""
+    node only beside SQLite, as do those marked so because the database makes no difference to them. The storm takes a machine
+    for itself: `make chaos` asks for it by its mark."""
     elsewhere = {"browser", "stack", "chain", "sqlite"} if ON_POSTGRES else {"postgres"}
+    if "chaos" not in config.getoption("-m"):
+        elsewhere.add("chaos")
     if reason := os.environ.get("POSTGRES_MISSING"):
         elsewhere = set()
         items[:] = [item for item in items if item.get_closest_marker("postgres")]
