@@ -29,7 +29,7 @@ from config import broker, env, translations
 from config.guard import GRACE_SECONDS, Guard, end_group, send
 
 DEMO_SETTINGS = "config.settings.demo"
-WEB_WORKERS, WEB_THREADS, TASK_PROCESSES, SEND_THREADS, WATCH_THREADS = 2, 4, 2, 4, 16
+WEB_WORKERS, WEB_THREADS, TASK_PROCESSES, SEND_THREADS, WATCH_THREADS = 2, 4, 2, 8, 16
 WIDTH = len("watcher")
 
 

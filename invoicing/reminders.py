@@ -14,6 +14,7 @@ from datetime import datetime, time, timedelta
 from itertools import zip_longest
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
@@ -176,11 +177,17 @@ def _settled(invoice: Invoice) -> str:
 
 def _spoken_to(invoice: Invoice, now: datetime) -> str:
     """Why the payer has heard enough of `invoice` on this day; empty when they have not."""
-    today = moments.local(now, invoice.time_zone).date()
-    if invoice.issued_at and moments.local(invoice.issued_at, invoice.time_zone).date() == today:
+    began = day_began(invoice, now)
+    if invoice.issued_at and invoice.issued_at >= began:
         return "issued today"
-    told = Event.objects.filter(subject_kind="invoice", subject_id=invoice.pk, kind=REMINDED)
-    return "today" if told.filter(at__gte=entry.moment(today, time(), invoice.time_zone)).exists() else ""
+    again = Q(kind="delivery.resent", facts__template="reminder", facts__recipient__iexact=invoice.mail_address)
+    told = Event.objects.filter(Q(kind=REMINDED) | again, subject_kind="invoice", subject_id=invoice.pk)
+    return "today" if told.filter(at__gte=began).exists() else ""
+
+
+def day_began(invoice: Invoice, now: datetime) -> datetime:
+    """When the day of `now` began in the invoice's zone."""
+    return entry.moment(moments.local(now, invoice.time_zone).date(), time(), invoice.time_zone)
 
 
 def _drop(row: Reminder, why: str, *, now: datetime) -> int:

@@ -129,6 +129,7 @@ SENTENCES: dict[str, tuple[str, str, Callable[[Event, str], str]]] = {
     "mail_server.on": ("server", "green", lambda event, _zone: _("%(who)s switched the mail server %(server)s on") % _told(event, "server")),
     "mail_server.off": ("server", "grey", lambda event, _zone: _("%(who)s switched the mail server %(server)s off") % _told(event, "server")),
     "mail_server.removed": ("server", "grey", lambda event, _zone: _("%(who)s removed the mail server %(server)s") % _told(event, "server")),
+    "mail_server.failing": ("server", "red", lambda event, _zone: _("The mail server %(server)s does not answer") % _told(event, "server")),
     "invoice.mail_held": ("mail-warning", "red", lambda event, _zone: _("%(mail)s was not mailed. %(reason)s") % _delivery(event)),
     "payment.detected": ("loader", "cyan", lambda event, _zone: _("%(money)s seen on %(network)s, confirming") % _arrived(event.facts)),
     "payment.confirmed": ("circle-check", "green", lambda event, _zone: _("%(money)s received on %(network)s") % _arrived(event.facts)),

@@ -26,6 +26,7 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from merchants import branding, clock, secrets, stationery, team
+from merchants.forms.fields import check_address
 from merchants.models import Invitation, User
 
 # A paragraph such as "Confirm this address:" with a link on its second line becomes a button.
@@ -74,6 +75,10 @@ class AccountAdapter(DefaultAccountAdapter):
         """Also an address whose own invitation was opened: that link has been mailed nowhere else."""
         invitation = invitation_of(request)
         return bool(invitation and invitation.email == email.lower()) or super().is_email_verified(request, email)
+
+    def clean_email(self, email: str) -> str:
+        check_address(email)
+        return email
 
     def render_mail(
         self, template_prefix: str, email: str | list[str], context: dict[str, Any], headers: dict[str, str] | None = None

@@ -16,8 +16,13 @@ from notifications.models import Application
 
 
 def application(merchant: Merchant) -> Application:
-    """The merchant's App ID, made when it is first looked for."""
+    """The merchant's App ID, made when it is first needed: with an endpoint, or with a secret of the API."""
     return Application.objects.get_or_create(merchant=merchant)[0]
+
+
+def known(merchant: Merchant) -> Application | None:
+    """Its App ID, if it has one yet."""
+    return Application.objects.filter(merchant=merchant).first()
 
 
 def new_api_secret(merchant: Merchant, *, by: User, now: datetime) -> str:

@@ -12,12 +12,13 @@ class NotificationsConfig(AppConfig):
 
         from invoicing import attention
         from merchants.signals import event_recorded
-        from notifications.attention import held_back, mails, webhooks
+        from notifications.attention import held_back, mail_server, mails, webhooks
         from notifications.tasks import hurry
 
         event_recorded.connect(hurry, dispatch_uid="notifications.hurry")
         attention.register(held_back)
         attention.register(mails)
+        attention.register(mail_server)
         attention.register(webhooks)
         if settings.MAIL_EVENTS:
             from anymail.signals import tracking

@@ -35,8 +35,8 @@ def file_of(delivery: Delivery) -> tuple[str, bytes] | None:
         return None
     try:
         content = pdf.content(rendering)
-    except (OSError, pdf.NotMade) as error:
-        log.warning("The mail %s leaves without its PDF: %s", delivery.pk, error)
+    except Exception:  # whatever the storage raises
+        log.exception("The mail %s leaves without its PDF.", delivery.pk)
         return None
     ending = "-receipt" if rendering.kind == Rendering.Kind.RECEIPT else ""
     return f"{invoice.number}{ending}.pdf", content

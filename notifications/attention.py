@@ -15,7 +15,7 @@ from invoicing.models import Invoice, Status
 from invoicing.timeline import mail_name
 from merchants.models import Event, Merchant
 from notifications import unreached
-from notifications.models import Channel, Delivery
+from notifications.models import Channel, Delivery, MailServer
 from notifications.plans import TO_PAYERS
 
 State = Delivery.State
@@ -69,6 +69,14 @@ def _of_none(merchant: Merchant, delivery: Delivery) -> Matter:
         reverse("message", args=[merchant.slug, delivery.pk]),
         _("See why"),
     )
+
+
+def mail_server(merchant: Merchant, now: datetime) -> Iterable[Matter]:
+    """A mail server of its own that has failed so often that it is left alone for a while."""
+    for server in MailServer.objects.filter(merchant=merchant, is_enabled=True, blocked_until__isnull=False):
+        title = _("Your mail server does not answer")
+        text = _("Mails to payers wait for %(server)s and are tried again. Switched off, they leave through this site.") % {"server": server}
+        yield Matter("server", "red", title, text, reverse("settings_mail", args=[merchant.slug]), _("Look at it"), needs="profile")
 
 
 def webhooks(merchant: Merchant, now: datetime) -> Iterable[Matter]:

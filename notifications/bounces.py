@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from merchants import clock
 from notifications import outbox
 from notifications.models import Channel, Delivery
+from notifications.transports import readable
 
 CAME_BACK = frozenset({"bounced", "rejected", "failed"})  # as anymail names them
 
@@ -25,7 +26,7 @@ def told(sender: Any, event: Any, esp_name: str, **_more: Any) -> None:
 
 
 def _reason(event: Any, esp_name: str) -> str:
-    said = " ".join(str(event.mta_response or event.description or event.reject_reason or "").split())
+    said = " ".join(readable(str(event.mta_response or event.description or event.reject_reason or "")).split())
     if said:
         return _("It came back: %(answer)s") % {"answer": said[:220]}
     return _("%(provider)s could not deliver it.") % {"provider": esp_name}

@@ -2,8 +2,8 @@
 
 Five tries in a row that time out, find nobody or are told 'not now' block it for a minute, each further one for twice as
 long, up to a quarter of an hour. What waits for it waits, and no try of it is counted. After that there is one try at a time
-until one succeeds. An endpoint on which nothing has succeeded for five days is switched off. Blocking is no event: only an
-operator could want to know of it, and the row says so.
+until one succeeds. An endpoint on which nothing has succeeded for five days is switched off; of a mail server through which
+nothing has gone for a day its owners are told. Blocking is no event: the row says so, and the pages that show it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Case, DateTimeField, F, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
+from merchants.events import record
+from merchants.models import Event
 from notifications import endpoints
+from notifications.audience import owners
 from notifications.models import Endpoint, MailServer
 from notifications.transports import Outcome
 
@@ -23,6 +27,7 @@ Receiver = Endpoint | MailServer
 TOLERATED = 4  # failures in a row that change nothing
 FIRST, LONGEST = timedelta(seconds=60), timedelta(minutes=15)
 PATIENCE = timedelta(days=5)  # without a success; then it is switched off
+WARNED_AFTER = timedelta(days=1)  # without a success of a mail server
 
 
 def block_after(failures: int) -> timedelta | None:
@@ -35,12 +40,13 @@ def block_after(failures: int) -> timedelta | None:
 def heard(receiver: Receiver, outcome: Outcome, *, now: datetime) -> None:
     """Count how a try went. It is one UPDATE: several senders may report at the same moment."""
     row = type(receiver)._default_manager.filter(pk=receiver.pk)
-    has_since = isinstance(receiver, Endpoint)
     if outcome.ok:
-        clear: dict[str, Any] = {"failures": 0, "blocked_until": None} | ({"failing_since": None} if has_since else {})
-        row.filter(Q(failures__gt=0) | Q(blocked_until__isnull=False) | (Q(failing_since__isnull=False) if has_since else Q())).update(**clear)
+        failing = Q(failures__gt=0) | Q(blocked_until__isnull=False) | Q(failing_since__isnull=False)
+        row.filter(failing).update(failures=0, blocked_until=None, failing_since=None)
         return
-    changes: dict[str, Any] = {"failing_since": Coalesce(F("failing_since"), Value(now, output_field=DateTimeField()))} if has_since else {}
+    changes: dict[str, Any] = {}
+    if outcome.is_down or isinstance(receiver, Endpoint):  # what a mail server says of one mail is no failure of the server
+        changes["failing_since"] = Coalesce(F("failing_since"), Value(now, output_field=DateTimeField()))
     if outcome.is_down:
         changes |= {"failures": F("failures") + 1, "blocked_until": _blocked_until(now)}
     if changes:
@@ -68,6 +74,21 @@ def give_up_on(endpoint: Endpoint, outcome: Outcome, *, now: datetime) -> bool:
         return False
     reason = _("Nothing has succeeded for %(count)d days. The last answer: %(answer)s") % {"count": PATIENCE.days, "answer": _last(outcome)}
     return endpoints.disable(endpoint, reason=reason, now=now)
+
+
+def warn_of(server: MailServer, outcome: Outcome, *, now: datetime) -> bool:
+    """Tell the owners, once, of a mail server that has not answered for a day. True when that was done now."""
+    if outcome.ok:
+        return False
+    with transaction.atomic():
+        failing = MailServer.objects.select_for_update(of=("self",)).filter(is_enabled=True, failing_since__lte=now - WARNED_AFTER)
+        found = failing.filter(pk=server.pk).select_related("merchant").first()
+        told = Event.objects.filter(kind="mail_server.failing", subject_kind="mailserver", subject_id=server.pk)
+        if found is None or told.filter(at__gte=found.failing_since).exists():
+            return False
+        facts = {"server": str(found), "answer": _last(outcome), "business": found.merchant.name, "owners": owners(found.merchant)}
+        record("mail_server.failing", merchant=found.merchant, subject=found, now=now, facts=facts)
+        return True
 
 
 def _last(outcome: Outcome) -> str:

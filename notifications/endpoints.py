@@ -19,12 +19,12 @@ from django.utils.translation import ngettext
 from merchants import secrets
 from merchants.events import record
 from merchants.models import Merchant, User
-from notifications import formats, replays
+from notifications import formats, outbox, replays
 from notifications.applications import application, check_api, new_api_secret
 from notifications.audience import owners
 from notifications.models import Endpoint, Format
 from notifications.replays import MOST_CAUGHT_UP, Refused, count_range, missed, resend_range, test, to_resend
-from notifications.signing import keys_of
+from notifications.signing import keys_of, old_ones
 from notifications.transports.guard import objection
 
 OVERLAP = timedelta(hours=24)  # long enough to put the new secret into a receiver
@@ -100,6 +100,7 @@ def add(
             format=format,
             secret=secrets.encrypt(plain),
         )
+        application(merchant)
         _tell("endpoint.added", endpoint, now=now, by=by, format=format)
     return endpoint, plain
 
@@ -128,14 +129,15 @@ def change(endpoint: Endpoint, *, url: str, description: str, kinds: Sequence[st
 
 
 def rotate_secret(endpoint: Endpoint, *, by: User, now: datetime) -> str:
-    """A new secret, in plain text for this once. Where the format has room for two signatures the old one signs beside it for
-    OVERLAP, so that no message is lost."""
+    """A new secret, in plain text for this once. Where the format has room for several signatures the old one signs beside it
+    for OVERLAP, so that no message is lost; so do those before it, each until its own OVERLAP is over."""
     wire = formats.wire(endpoint)
     plain = wire.new_secret()
     with transaction.atomic():
         held = _locked(endpoint)
-        old = {"old_secret": held.secret, "old_secret_until": now + OVERLAP} if wire.rotates else {"old_secret": "", "old_secret_until": None}
-        _write(endpoint, {"secret": secrets.encrypt(plain), **old})
+        last = {"secret": held.secret, "until": (now + OVERLAP).isoformat()}
+        old = [last, *old_ones(held, now=now)] if wire.rotates else []
+        _write(endpoint, {"secret": secrets.encrypt(plain), "old_secrets": old})
         _tell("endpoint.secret_rotated", endpoint, now=now, by=by)
     return plain
 
@@ -177,10 +179,11 @@ def disable(endpoint: Endpoint, *, reason: str, now: datetime, by: User | None =
 
 
 def enable(endpoint: Endpoint, *, by: User, now: datetime) -> int:
-    """Switch it on again, and send it what it has missed meanwhile: how many messages that is."""
+    """Switch it on again, and send it what it has missed meanwhile: how many messages that is. How it failed is forgotten."""
     with transaction.atomic():
         _hold(endpoint.merchant_id)  # who is fanning out has seen it off, and is waited for; who comes later sees it on
-        if not Endpoint.objects.filter(pk=endpoint.pk, is_enabled=False, removed_at=None).update(is_enabled=True, paused_at=None):
+        anew = {"is_enabled": True, "paused_at": None, "failures": 0, "failing_since": None, "blocked_until": None}
+        if not Endpoint.objects.filter(pk=endpoint.pk, is_enabled=False, removed_at=None).update(**anew):
             return 0
         endpoint.refresh_from_db()
         _tell("endpoint.enabled", endpoint, now=now, by=by)
@@ -189,8 +192,6 @@ def enable(endpoint: Endpoint, *, by: User, now: datetime) -> int:
 
 def remove(endpoint: Endpoint, *, by: User, now: datetime) -> bool:
     """It is gone from the pages, and what waited for it is not sent. Its deliveries stay to be read. False when it was gone."""
-    from notifications import outbox  # it asks the breaker, which switches endpoints off: that is here
-
     with transaction.atomic():
         if not Endpoint.objects.filter(pk=endpoint.pk, removed_at=None).update(is_enabled=False, removed_at=now):
             return False
@@ -201,12 +202,13 @@ def remove(endpoint: Endpoint, *, by: User, now: datetime) -> bool:
 
 
 def _hold(merchant_id: int) -> None:
-    """The merchant's lock, which every fan-out takes with its number before it looks for endpoints."""
-    Merchant.objects.select_for_update().get(pk=merchant_id)
+    """The merchant's lock, which every fan-out takes with its number before it looks for endpoints. Not against its key: an
+    event refers to it, and whoever writes one may have an endpoint that we want next."""
+    Merchant.objects.select_for_update(no_key=True).get(pk=merchant_id)
 
 
 def _locked(endpoint: Endpoint) -> Endpoint:
-    return Endpoint.objects.select_for_update(of=("self",)).get(pk=endpoint.pk, removed_at=None)
+    return Endpoint.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.pk, removed_at=None)
 
 
 def _write(endpoint: Endpoint, columns: dict[str, Any]) -> None:

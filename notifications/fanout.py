@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant
@@ -127,19 +128,30 @@ def _webhooks(event: Event, invoice: Invoice | None, now: datetime) -> Iterator[
 
 
 def webhook_of(event: Event, endpoint: Endpoint, invoice: Invoice | None, *, now: datetime) -> Delivery | None:
-    """What `endpoint` is to be sent of `event`, which has its sequence; None when it does not want it, its format has nothing to
-    say of it, or the invoice wants no notice of its payments."""
+    """The message that `endpoint` is to get of `event`, not saved; None where it is to get none, as `payload_of` says."""
+    payload = payload_of(event, endpoint, invoice)
+    return None if payload is None else webhook(event, endpoint, invoice, payload=payload, now=now)
+
+
+def payload_of(event: Event, endpoint: Endpoint, invoice: Invoice | None) -> str | None:
+    """What `endpoint` is to be told of `event`, which has its sequence; None when it does not want it, its format has nothing to
+    say of it, or the invoice wants no notice of its payments. Empty where its format fails at it: others do not wait for that."""
     if not formats.wants(endpoint, event.kind):
         return None
     if PLANS[event.kind].webhook_is_notice and invoice is not None and not invoice.notify_webhook:
         return None
-    payload = formats.wire(endpoint).payload(event, endpoint)
-    return None if payload is None else webhook(event, endpoint, invoice, payload=payload, now=now)
+    try:
+        return formats.wire(endpoint).payload(event, endpoint)
+    except Exception:
+        log.exception("The webhook of event %s could not be written for endpoint %s.", event.pk, endpoint.pk)
+        return ""
 
 
 def webhook(event: Event, endpoint: Endpoint, invoice: Invoice | None, *, payload: str, now: datetime) -> Delivery:
-    """The message with this body, not saved. It is built here once, stored, and sent byte for byte at every try."""
+    """The message with this body, not saved. It is built here once, stored, and sent byte for byte at every try. One that
+    could not be written has failed from the start, so that it is seen."""
     name = new_webhook_id()
+    failed = {} if payload else {"status": Delivery.State.FAILED, "reason": _("It could not be written. The log says more; send it again then.")}
     return Delivery(
         merchant=endpoint.merchant,
         event=event,
@@ -153,6 +165,7 @@ def webhook(event: Event, endpoint: Endpoint, invoice: Invoice | None, *, payloa
         payload=payload,
         created_at=now,
         next_at=now,
+        **failed,
     )
 
 

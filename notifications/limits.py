@@ -23,10 +23,10 @@ def day_of(merchant: Merchant, now: datetime) -> tuple[datetime, datetime]:
 
 
 def left_today(merchant: Merchant, *, now: datetime) -> int:
-    """How many mails the merchant may still send today; what is being sent counts."""
+    """How many mails the merchant may still send today; what is being sent counts, and so does what has left and come back."""
     began, _ends = day_of(merchant, now)
     mails = Delivery.objects.filter(merchant=merchant, channel=Channel.EMAIL)
-    gone = mails.filter(status=Delivery.State.SENT, sent_at__gte=began).count() + mails.filter(status=Delivery.State.SENDING).count()
+    gone = mails.filter(sent_at__gte=began).count() + mails.filter(status=Delivery.State.SENDING).count()
     return merchant.daily_mail_limit - gone
 
 

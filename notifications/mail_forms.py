@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.forms import copies
-from merchants.forms.fields import NO_ADDRESS, LineField, in_our_words
+from merchants.forms.fields import NO_ADDRESS, LineField, MailField, in_our_words
 from merchants.forms.settings import SettingsForm
 from merchants.models import Merchant
 from notifications import mailservers, own_server
@@ -26,7 +26,7 @@ class PayerMailForm(SettingsForm):
         required=False,
         help_text=_("To the invoice, its reminders and the receipt. Without it they have a link to it."),
     )
-    copies_to = forms.EmailField(
+    copies_to = MailField(
         label=_("Blind copies"),
         required=False,
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
@@ -40,7 +40,7 @@ class RecipientsForm(forms.Form):
 
     use_required_attribute = False
 
-    main = forms.EmailField(
+    main = MailField(
         label=_("Payer’s email"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
@@ -81,7 +81,7 @@ class ServerForm(forms.Form):
     password = forms.CharField(
         label=_("Password"), max_length=500, strip=False, required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
     )
-    sender = forms.EmailField(
+    sender = MailField(
         label=_("Sender"),
         max_length=254,
         help_text=_("Payers see it as the address that mails are from, under your business’s name. Your server must let you use it."),

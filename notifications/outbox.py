@@ -20,7 +20,7 @@ from invoicing.facts import of_invoice
 from merchants import events
 from merchants.models import User
 from notifications import backoff, formats, turns
-from notifications.fanout import new_message_id, new_webhook_id
+from notifications.fanout import new_message_id, new_webhook_id, payload_of
 from notifications.models import Attempt, Channel, Delivery, Endpoint
 from notifications.transports import Outcome
 
@@ -209,7 +209,11 @@ def again(delivery: Delivery, *, by: User, now: datetime, force: bool = False) -
 
 
 def send_now(delivery: Delivery, *, now: datetime, force: bool = False) -> None:
-    """Bring the next try of a waiting delivery forward: the same message, at once. `force` as in `send_again`."""
+    """Bring the next try of a waiting delivery forward: the same message, at once. `force` as in `send_again`.
+
+    Refused while its endpoint is off. That of a paused one waits on.
+    """
+    _has_somewhere_to_go(delivery)
     changes: dict[str, Any] = {"is_forced": True} if force else {}
     if not Delivery.objects.filter(pk=delivery.pk, status=State.QUEUED).update(next_at=now, reason="", **changes):
         raise Refused(_("This is no longer waiting. Look at it again."))
@@ -225,8 +229,8 @@ def send_again(delivery: Delivery, *, by: User, now: datetime, force: bool = Fal
         Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)  # two clicks at once make one message
         if _like(delivery).filter(status__in=[State.QUEUED, State.SENDING]).exists():
             raise Refused(_("One is already on its way."))
-        if delivery.channel == Channel.WEBHOOK and not (delivery.endpoint and delivery.endpoint.is_enabled):
-            raise Refused(_("Its endpoint is switched off. Switch it on first."))
+        _has_somewhere_to_go(delivery)
+        payload = _body(delivery)
         event = _tell("delivery.resent", delivery, now=now, by=by, resends=delivery.origin.pk)
         return Delivery.objects.create(
             merchant=delivery.merchant,
@@ -239,11 +243,25 @@ def send_again(delivery: Delivery, *, by: User, now: datetime, force: bool = Fal
             copy=delivery.copy,
             message_id=new_message_id() if delivery.channel == Channel.EMAIL else new_webhook_id(),
             webhook_id=delivery.webhook_id,
-            payload=delivery.payload,
+            payload=payload,
             is_forced=force,
             next_at=now,
             created_at=now,
         )
+
+
+def _has_somewhere_to_go(delivery: Delivery) -> None:
+    if delivery.channel == Channel.WEBHOOK and not (delivery.endpoint and delivery.endpoint.is_enabled):
+        raise Refused(_("Its endpoint is switched off. Switch it on first."))
+
+
+def _body(delivery: Delivery) -> str:
+    """A webhook's bytes as they are stored; written now where they could not be before."""
+    if delivery.payload or delivery.channel != Channel.WEBHOOK or delivery.endpoint is None:
+        return delivery.payload
+    if payload := payload_of(delivery.origin, delivery.endpoint, delivery.invoice):
+        return payload
+    raise Refused(_("It still cannot be written. The log says more."))
 
 
 def _like(delivery: Delivery) -> QuerySet[Delivery]:

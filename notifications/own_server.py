@@ -20,12 +20,13 @@ from notifications.audience import owners
 from notifications.models import MailServer, Security
 from notifications.transports.email import in_words
 from notifications.transports.guard import allowed
+from notifications.transports.hands import within
 from notifications.transports.message import sender
 from notifications.transports.smtp import hang_up
 
 PORTS = (25, 465, 587, 2525)  # where mail servers listen; nothing else is knocked at
 NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\Z", re.IGNORECASE)
-TEST_TIMEOUT = 10  # seconds for each answer of a server that is tried out
+TEST_TIMEOUT = 10  # seconds for each answer of a server that is tried out; it has twice as long in all
 
 
 class Refused(Exception):
@@ -84,7 +85,8 @@ def save(merchant: Merchant, *, wanted: Wanted, by: User, now: datetime) -> bool
             setattr(server, name, value)
         if wanted.password or not wanted.username:
             server.password = secrets.encrypt(wanted.password) if wanted.password and wanted.username else ""
-        server.is_enabled, server.tested_at, server.failures, server.blocked_until = False, None, 0, None
+        server.is_enabled, server.tested_at, server.failures = False, None, 0
+        server.blocked_until = server.failing_since = None
         server.save()
         _tell("mail_server.saved", server, by=by, now=now)
         return True
@@ -104,15 +106,18 @@ def test(server: MailServer, *, by: User, now: datetime) -> str:
         to=[by.email],
         headers={"Auto-Submitted": "auto-generated"},
     )
-    try:
-        backend.open()
-        backend.send_messages([mail])
-    except (OSError, smtplib.SMTPException) as error:
-        return in_words(error)
-    finally:
-        hang_up(backend)
+    with within(2 * TEST_TIMEOUT) as exchange:
+        try:
+            backend.open()
+            backend.send_messages([mail])
+        except (OSError, smtplib.SMTPException) as error:
+            if exchange.is_over:
+                return _("The mail server did not answer in %(count)d s.") % {"count": 2 * TEST_TIMEOUT}
+            return in_words(error)
+        finally:
+            hang_up(backend)
     unchanged = {name: getattr(server, name) for name in ("host", "port", "security", "username", "password", "sender")}
-    MailServer.objects.filter(pk=server.pk, **unchanged).update(tested_at=now, failures=0, blocked_until=None)
+    MailServer.objects.filter(pk=server.pk, **unchanged).update(tested_at=now, failures=0, blocked_until=None, failing_since=None)
     return ""
 
 

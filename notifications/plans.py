@@ -120,6 +120,7 @@ PLANS: dict[str, Plan] = {
     "mail_server.on": OWNERS,
     "mail_server.off": OWNERS,
     "mail_server.removed": OWNERS,
+    "mail_server.failing": OWNERS,
     "endpoint.added": OWNERS,
     "endpoint.changed": OWNERS,
     "endpoint.secret_rotated": OWNERS,

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from merchants.models import Merchant
-from notifications import backoff, formats
+from notifications import backoff, outbox
 from notifications.models import Attempt, Delivery
 
 State = Delivery.State
@@ -97,6 +97,5 @@ def pretty(delivery: Delivery) -> str:
 
 def what_follows(delivery: Delivery) -> str:
     """'next; then in 2 h, 5 h, 10 h' for a waiting delivery."""
-    schedule = formats.wire(delivery.endpoint).schedule if delivery.endpoint else delivery.channel
-    later = [backoff.in_words(wait) for wait in backoff.waits_after(schedule, delivery.attempts_made)[:3]]
+    later = [backoff.in_words(wait) for wait in backoff.waits_after(outbox.schedule_of(delivery), delivery.attempts_made)[:3]]
     return _("next; then in %(waits)s") % {"waits": ", ".join(later)} if later else _("the last try")

@@ -24,11 +24,13 @@ def new_secret() -> str:
 
 
 def keys_of(endpoint: Endpoint, *, now: datetime) -> list[str]:
-    """The secrets that sign now, in plain text: the current one, and for a while the one before it."""
-    keys = [decrypt(endpoint.secret)]
-    if endpoint.old_secret and endpoint.old_secret_until and now < endpoint.old_secret_until:
-        keys.append(decrypt(endpoint.old_secret))
-    return keys
+    """The secrets that sign now, in plain text: the current one, and for a while those before it, the newest first."""
+    return [decrypt(stored) for stored in (endpoint.secret, *(old["secret"] for old in old_ones(endpoint, now=now)))]
+
+
+def old_ones(endpoint: Endpoint, *, now: datetime) -> list[dict[str, str]]:
+    """The secrets before the current one that still sign beside it, encrypted as they are stored, the newest first."""
+    return [old for old in endpoint.old_secrets if now < datetime.fromisoformat(old["until"])]
 
 
 def headers(keys: Iterable[str], *, webhook_id: str, at: datetime, body: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -51,13 +52,18 @@ def send_webhooks() -> None:
 
 
 def _send(channel: str) -> None:
-    """One sender of a channel in each process: it claims as long as it has places, and a second one would only share them."""
+    """One sender of a channel claims in each process: a second one would only share its places. When its turn is over the next
+    one claims, while this one sees to the end what is still on its way: who answers slowly holds up nobody else."""
     if not _at_work[channel].acquire(blocking=False):
         return
-    try:
-        courier.keep_sending(channel, seconds=BUSY)
-    finally:
-        _at_work[channel].release()
+    with contextlib.ExitStack() as mark:
+        mark.callback(_at_work[channel].release)
+
+        def hand_over() -> None:
+            mark.close()
+            haste.wake(SENDERS[channel].name)
+
+        courier.keep_sending(channel, seconds=BUSY, hand_over=hand_over)
 
 
 @shared_task(name="notifications.tasks.release_abandoned")

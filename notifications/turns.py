@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from merchants.models import Event
 from notifications import limits
@@ -26,7 +26,7 @@ from notifications.plans import TO_PAYERS
 Taken = TypeVar("Taken")
 AT_ONCE = 2  # webhooks on their way to one endpoint, over all senders; to one whose last try failed a single one
 LANES = 8  # mail servers that one sender talks to at once: one of them is the installation's, whatever the others do
-SHOWN = 200  # of a merchant with a mail server of its own: how far into its mails a choice looks
+SHOWN = 200  # of a merchant with a mail server of its own: how far into its mails, those to payers and the others, a choice looks
 
 # The next lane is the smallest KEY above this one: one step into the index each.
 LANES_SQL = """
@@ -181,16 +181,18 @@ def _own(chosen: list[tuple[MailServer, list[int]]], limit: int, busy: Mapping[i
 
 def _split(merchant: int, server: MailServer, *, now: datetime) -> tuple[list[int], list[int]]:
     """A merchant's first due mails: those through its own server, and the others. While that is blocked they are put off."""
-    rows = list(_waiting(merchant, now).values_list("pk", "template")[:SHOWN])
-    own = [pk for pk, template in rows if template in TO_PAYERS]
+    waiting, payers = _waiting(merchant, now), Q(template__in=TO_PAYERS)
+    own = list(waiting.filter(payers).values_list("next_at", "pk")[:SHOWN])
+    others = list(waiting.exclude(payers).values_list("next_at", "pk")[:SHOWN])
     if server.blocked_until and server.blocked_until > now:
-        Delivery.objects.filter(pk__in=own, status=Delivery.State.QUEUED).update(next_at=server.blocked_until)
+        put_off = Delivery.objects.filter(pk__in=[pk for _at, pk in own], status=Delivery.State.QUEUED)
+        put_off.update(next_at=server.blocked_until)
         own = []
     elif server.failures > 0 and Delivery.objects.filter(status=Delivery.State.SENDING, merchant=merchant, template__in=TO_PAYERS).exists():
         own = []  # one try at a time, over all senders
-    left = limits.room(merchant, _waiting(merchant, now), len(rows), now=now)
-    allowed = {pk for pk, _template in rows[:left]}
-    return [pk for pk in own if pk in allowed], [pk for pk, template in rows if template not in TO_PAYERS and pk in allowed]
+    both = sorted(own + others)
+    allowed = set(both[: limits.room(merchant, waiting, len(both), now=now)])
+    return [row[1] for row in own if row in allowed], [row[1] for row in others if row in allowed]
 
 
 def _first(merchant: int, wanted: int, *, now: datetime) -> list[int]:

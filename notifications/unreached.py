@@ -33,7 +33,8 @@ def _of_invoices() -> Q:
         kind="invoice.recipients_changed", subject_kind="invoice", subject_id=OuterRef("invoice"), pk__gt=OuterRef("event")
     )
     to_the_same = Q(Exists(later.filter(recipient=OuterRef("recipient"))))
-    in_its_place = Q(copy=Copy.TO) & Q(Exists(later.filter(copy=Copy.TO).exclude(event=OuterRef("event"))))
+    to_another = later.filter(copy=Copy.TO).exclude(event=OuterRef("event")).exclude(event__kind="delivery.resent")
+    in_its_place = Q(copy=Copy.TO) & Q(Exists(to_another))
     is_no_copy_now = ~Q(copy=Copy.TO) & Q(Exists(changed))
     return Q(invoice__isnull=False) & ~to_the_same & ~in_its_place & ~is_no_copy_now
 

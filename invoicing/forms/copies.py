@@ -6,11 +6,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from invoicing import recipients
+from merchants.forms.fields import check_address
 
 PREFIX = "mail_"  # + a part
 
@@ -30,7 +30,7 @@ class Addresses(forms.CharField):
         found = recipients.split(super().clean(value))
         for address in found:
             try:
-                validate_email(address)
+                check_address(address)
             except ValidationError:
                 words = _("%(address)s is not an email address. Write several with commas between them.")
                 raise ValidationError(words % {"address": address[:80]}) from None

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _l
 
 from invoicing import money
 from merchants import moments
+from merchants.forms.fields import MailField
 from merchants.models import Merchant
 
 EARLIEST = date(2000, 1, 1)
@@ -39,7 +40,7 @@ class OneLine(Lenient, forms.CharField):
         )
 
 
-class Address(Lenient, forms.EmailField):
+class Address(Lenient, MailField):
     pass
 
 

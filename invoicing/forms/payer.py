@@ -17,6 +17,7 @@ from invoicing.forms import copies
 from invoicing.forms.fields import Lines, OneLine
 from invoicing.models import Payer
 from merchants import languages
+from merchants.forms.fields import MailField
 
 LONG = _l("Shorten this to %(limit_value)d characters; it has %(show_value)d.")
 FIRST, LAST = date(2000, 1, 1), date(2199, 12, 31)
@@ -31,7 +32,7 @@ class WantedLine(OneLine):
 
 class PayerForm(forms.Form):
     name = WantedLine(label=_l("Name"), max_length=120, error_messages={"max_length": LONG, "required": _l("Say who it is.")})
-    email = forms.EmailField(
+    email = MailField(
         label=_l("Email"),
         max_length=254,
         error_messages={

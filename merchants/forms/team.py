@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from merchants.forms.fields import NO_ADDRESS
+from merchants.forms.fields import NO_ADDRESS, MailField
 from merchants.models import Membership, Merchant, Role, User
 
 NO_ROLE = _("Choose what they may do.")
@@ -40,7 +40,7 @@ class RoleForm(forms.Form):
 
 
 class InviteForm(RoleForm):
-    email = forms.EmailField(
+    email = MailField(
         label=_("Email"),
         widget=forms.EmailInput(attrs={"autocomplete": "off", "inputmode": "email"}),
         error_messages={"required": _("Enter the address of whom you invite."), "invalid": NO_ADDRESS},

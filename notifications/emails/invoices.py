@@ -18,7 +18,7 @@ from invoicing.snapshot import Document, document
 from invoicing.totals import QUANTITY_SCALE
 from merchants import languages, moments
 from merchants.models import Event
-from notifications import wordings
+from notifications import audience, wordings
 from notifications.emails import samples
 from notifications.emails.letter import Letter, Letterhead, Matter, compose, link, one_line
 from notifications.models import Delivery
@@ -28,6 +28,7 @@ from notifications.wordings import TESTED, Words
 from payments.models import BY_BALANCE, RecordedPayment, Transfer
 from payments.slips import asset_of
 
+State = Delivery.State
 LINES_SHOWN = 12
 DESCRIPTION_SHOWN = 600  # characters
 
@@ -45,6 +46,7 @@ def about(delivery: Delivery, now: datetime) -> InvoiceMatter:
     invoice = Invoice.objects.select_related("merchant").filter(pk=delivery.invoice_id or 0).first()
     if invoice is None:
         raise Withheld(_("Its invoice was deleted before this could be sent."))
+    audience.must_be_wanted(delivery, invoice)
     language = invoice.language if TEMPLATES[delivery.template] == "payer" else languages.of_members()
     words = wordings.of(invoice.merchant_id, template=delivery.template, language=language)
     return _matter(delivery, invoice, now, language, words)
@@ -130,6 +132,7 @@ def reminder(matter: InvoiceMatter) -> dict[str, Any]:
         raise Withheld(_("A payment is confirming; nobody is asked again meanwhile."))
     if not invoice.remind and not told["by_hand"]:
         raise Withheld(_("Reminders were switched off for this invoice before this could be sent."))
+    _must_be_the_only_one(matter)
     days = reminders.days_past(invoice, matter.now)
     is_past = invoice.due_at is not None and invoice.due_at <= matter.now
     return _bill(matter) | {"days": abs(days), "tone": "after" if is_past else "on" if days == 0 else "before"}
@@ -237,6 +240,23 @@ KINDS: dict[str, Callable[[InvoiceMatter], dict[str, Any]]] = {
 def _must_be(invoice: Invoice, status: Status) -> None:
     if invoice.status != status:
         raise Withheld(_("The invoice was %(status)s by the time this could be sent.") % {"status": str(Status(invoice.status).label).lower()})
+
+
+def _must_be_the_only_one(matter: InvoiceMatter) -> None:
+    """Of the reminders that have waited for one address only the latest leaves, and none on a day on which another has gone there,
+    or is on its way by a member's hand. What a member sends again leaves whatever went before."""
+    delivery, invoice = matter.delivery, matter.invoice
+    if delivery.is_again or delivery.pk is None:  # a preview goes nowhere
+        return
+    others = Delivery.objects.filter(invoice=invoice, channel=delivery.channel, template=delivery.template, recipient__iexact=delivery.recipient)
+    others = others.exclude(pk=delivery.pk)
+    going = others.filter(status__in=[State.QUEUED, State.SENDING])
+    gone = others.filter(status=State.SENT)
+    began = reminders.day_began(invoice, matter.now)
+    if gone.filter(sent_at__gte=began).exists() or going.filter(event__kind="delivery.resent").exists():
+        raise Withheld(str(reminders.DROPPED["today"]))
+    if (going | gone).filter(event__gt=delivery.event_id).exists():
+        raise Withheld(str(reminders.DROPPED["collapsed"]))
 
 
 # --- their parts ------------------------------------------------------------------------------------------------

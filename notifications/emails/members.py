@@ -93,7 +93,9 @@ TOPICS: dict[str, tuple[str | Promise, str, str | Promise]] = {
     "prices": (_l("The prices of %(business)s have changed"), "settings_tokens", _l("Look at the prices")),
     "refunds": (_l("The refund limit of %(business)s has changed"), "settings_refunds", _l("Look at the refund limit")),
     "webhooks": (_l("The webhooks of %(business)s have changed"), "developers", _l("Look at the webhooks")),
+    "keys": (_l("The API secret of %(business)s has changed"), "developers_keys", _l("Look at the keys")),
     "mail": (_l("The mail server of %(business)s has changed"), "settings_mail", _l("Look at the mail settings")),
+    "failing": (_l("The mail server of %(business)s does not answer"), "settings_mail", _l("Look at the mail settings")),
     "readdressed": (_l("A payer of %(business)s is mailed at another address"), "invoices", _l("Look at the invoices")),
     "wallets": (_l("Where %(business)s receives money has changed"), "wallets", _l("Look at the wallets")),
 }
@@ -129,7 +131,7 @@ SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "endpoint.removed": ("webhooks", lambda told: _("%(who)s removed the webhook endpoint at %(host)s.") % _endpoint(told)),
     "endpoint.disabled": ("webhooks", lambda told: _switched_off(told)),
     "application.secret_made": (
-        "webhooks",
+        "keys",
         lambda told: _("%(who)s made a new API secret for %(app_id)s. The one before it opens nothing any more.") % told,
     ),
     "mail_server.saved": ("mail", lambda told: _("%(who)s set up the mail server %(server)s. It is off until it is tested and switched on.") % told),
@@ -139,6 +141,10 @@ SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     ),
     "mail_server.off": ("mail", lambda told: _("%(who)s switched the mail server %(server)s off. Mails to payers leave through this site.") % told),
     "mail_server.removed": ("mail", lambda told: _("%(who)s removed the mail server %(server)s. Mails to payers leave through this site.") % told),
+    "mail_server.failing": (
+        "failing",
+        lambda told: _("The mail server %(server)s has not answered for a day, and mails to payers wait. The last it said: %(answer)s") % told,
+    ),
     "invoice.recipients_changed": (
         "readdressed",
         lambda told: (

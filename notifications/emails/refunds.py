@@ -17,6 +17,7 @@ from invoicing.money import format_minor, grouped
 from invoicing.snapshot import Document, document
 from merchants import assets, languages
 from merchants.models import Event
+from notifications import audience
 from notifications.emails.letter import Letterhead, Matter, link
 from notifications.emails.refund_words import NEWS, TOLD, Words
 from notifications.models import Delivery
@@ -44,6 +45,7 @@ def about(delivery: Delivery, now: datetime) -> RefundMatter:
     if refund is None:
         raise Withheld(_("Its refund was deleted before this could be sent."))
     invoice = refund.invoice
+    audience.must_be_wanted(delivery, invoice)
     language = invoice.language if TEMPLATES[delivery.template] == "payer" else languages.of_members()
     found = document(invoice)
     return RefundMatter(delivery, Letterhead.of_document(found), now, language, invoice, found, refund, event)

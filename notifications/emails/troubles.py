@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from invoicing.timeline import mail_name
@@ -75,8 +76,10 @@ KINDS: dict[str, Callable[[TroubleMatter], dict[str, Any]]] = {"undelivered": un
 
 # --- their parts ------------------------------------------------------------------------------------------------
 def _went_again(lost: Delivery) -> bool:
-    """Whether the same has left, or is about to, since: to this address or to a corrected one."""
+    """Whether the same has left, or is about to, since: to this address, or to a corrected one. What goes to somebody else beside
+    it, with it or sent again, is neither."""
     later = Delivery.objects.filter(merchant=lost.merchant_id, channel=lost.channel, template=lost.template, pk__gt=lost.pk)
-    later = later.filter(invoice=lost.invoice_id, copy=lost.copy, status__in=[State.QUEUED, State.SENDING, State.SENT])
+    later = later.filter(invoice=lost.invoice_id, status__in=[State.QUEUED, State.SENDING, State.SENT]).exclude(event=lost.event_id)
+    later = later.filter(Q(recipient__iexact=lost.recipient) | Q(copy=lost.copy) & ~Q(event__kind="delivery.resent"))
     told_of = lost.origin.facts.get("refund", {}).get("id")  # an invoice may have several refunds
     return any(one.origin.facts.get("refund", {}).get("id") == told_of for one in later.select_related("event"))

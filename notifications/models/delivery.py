@@ -67,7 +67,7 @@ class Delivery(models.Model):
             models.Index(fields=["channel", "merchant", "next_at", "id"], name="delivery_turns", condition=Q(status="queued")),
             models.Index(fields=["endpoint", "next_at", "id"], name="delivery_of_endpoint", condition=Q(status="queued")),
             models.Index(fields=["provider_id"], name="delivery_of_provider", condition=~Q(provider_id="")),
-            models.Index(fields=["merchant", "channel", "sent_at"], name="delivery_of_day", condition=Q(status="sent")),
+            models.Index(fields=["merchant", "channel", "sent_at"], name="delivery_left", condition=Q(sent_at__isnull=False)),
             models.Index(fields=["leased_until"], name="delivery_abandoned", condition=Q(status="sending")),
             models.Index(fields=["invoice", "-id"], name="delivery_of_invoice"),
             models.Index(fields=["merchant", "-id"], name="delivery_of_merchant"),
@@ -76,6 +76,11 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template} to {self.recipient}"
+
+    @property
+    def is_again(self) -> bool:
+        """Whether it was sent before and goes once more, as a member wants it."""
+        return "resends" in self.event.facts
 
     @property
     def origin(self) -> Event:

@@ -44,8 +44,8 @@ class Endpoint(models.Model):
     format = models.CharField(max_length=10, choices=Format, default=Format.STANDARD)
     kinds = models.JSONField(default=list, blank=True)  # the types of event it gets; empty: all
     secret = models.TextField()  # encrypted, see merchants.secrets
-    old_secret = models.TextField(blank=True)  # the one before it, encrypted too: it signs beside it for a day
-    old_secret_until = models.DateTimeField(null=True, blank=True)
+    # Those before it, the newest first: each signs beside it for a day. [{"secret": encrypted too, "until": ISO 8601}]
+    old_secrets = models.JSONField(default=list, blank=True)
     is_enabled = models.BooleanField(default=True)  # off: nothing is made for it; on again, it catches up
     off_at_sequence = models.PositiveBigIntegerField(null=True, blank=True)  # the merchant's last event before it was switched off
     paused_at = models.DateTimeField(null=True, blank=True)  # paused: what is made for it waits

@@ -32,6 +32,7 @@ class MailServer(models.Model):
     tested_at = models.DateTimeField(null=True, blank=True)  # the last test that went well
     blocked_until = models.DateTimeField(null=True, blank=True)  # nothing is tried before, see notifications.breaker
     failures = models.PositiveIntegerField(default=0)
+    failing_since = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from merchants.redaction import redacted
+
 ANSWER_LIMIT = 2000  # characters of an answer that are kept
 
 
@@ -32,6 +34,6 @@ class Withheld(Exception):
 
 
 def readable(raw: bytes | str) -> str:
-    """An answer as text that every database takes, cut to what is kept."""
+    """An answer as text that every database takes, cut to what is kept. A receiver may quote what it was sent: without our links."""
     text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:ANSWER_LIMIT]
+    return redacted(text).replace("\x00", "\N{REPLACEMENT CHARACTER}")[:ANSWER_LIMIT]

@@ -57,9 +57,9 @@ class EmailTransport:
         return Job(delivery, delivery.lease, key, lambda lane: lane.send(message), letter=letter, claimed=time.monotonic())
 
     def start(self, job: Job) -> None:
-        self.running.add(job)
         if job.lane not in self.lanes:
             self.lanes[job.lane] = Lane(mailservers.connection(job.lane), self.done)
+        self.running.add(job)
         self.lanes[job.lane].inbox.put(job)
 
     def recorded(self, job: Job) -> None:
@@ -69,6 +69,11 @@ class EmailTransport:
     def dropped(self, delivery: Delivery) -> None:
         """It was claimed, and has left this sender's hands."""
         self.held[mailservers.lane_of(delivery)] -= 1
+
+    def rest(self) -> None:
+        """No more is claimed: what the lanes have not begun with is given back, for whoever claims next."""
+        for lane in self.lanes.values():
+            lane.is_resting = True
 
     def watch(self) -> None:
         """End what has taken too long."""
@@ -92,12 +97,13 @@ class Lane:
         self.connection, self.done = connection, done
         self.inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.is_down = False  # it could not be reached: the others of this run are given back untried
+        self.is_resting = False  # it begins with nothing more
         self.sent = 0
         threading.Thread(target=self._run, name="mail lane", daemon=True).start()
 
     def _run(self) -> None:
         while (job := self.inbox.get()) is not None:
-            if not self.is_down and time.monotonic() - job.claimed < STALE:
+            if not self.is_down and not self.is_resting and time.monotonic() - job.claimed < STALE:
                 job.run(self)
             self.done.put(job)
             job.written.wait()

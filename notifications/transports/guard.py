@@ -6,7 +6,11 @@ A check before the request would not do: between it and the connection the name 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
+import threading
+import time
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +22,11 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from notifications.transports.hands import watched
 
+log = logging.getLogger(__name__)
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+Found = list[tuple[Any, ...]]  # as getaddrinfo has it
+CONNECT = 5.0  # seconds to be connected, the question for the name included
+_left_behind = threading.Semaphore(100)  # questions that nobody waits for any more
 
 # Beyond what `is_global` refuses, as Python 3.11 knows it.
 ALSO_INSIDE = (
@@ -86,15 +94,37 @@ def _is_loopback(host: str) -> bool:
     return _is_address(host) and ipaddress.ip_address(host).is_loopback
 
 
-def resolve(host: str, port: int, *, loopback_ok: bool, only_loopback: bool) -> list[tuple[Any, ...]]:
-    """What `host` resolves to, as getaddrinfo has it. AddressRefused if any of it is out of bounds; OSError if nothing."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+def resolve(host: str, port: int, *, loopback_ok: bool, only_loopback: bool, within: float = CONNECT) -> Found:
+    """What `host` resolves to. AddressRefused if any of it is out of bounds; OSError if nothing; TimeoutError after `within`
+    seconds. Only the log says where a name inside leads: whoever made the endpoint could map our network by it."""
+    found = _look_up(host, port, within)
     for entry in found:
         ip = str(entry[4][0])
         if not allowed(ip, loopback_ok) or (only_loopback and not _is_loopback(ip)):
-            reason = _("%(host)s is at %(ip)s, where webhooks do not go. They go to public addresses by https.")
-            raise AddressRefused(reason % {"host": host, "ip": ip})
+            log.warning("%s is at %s, where nothing is sent.", host, ip)
+            raise AddressRefused(_("%(host)s is inside a private network. Webhooks go to public addresses.") % {"host": host})
     return found
+
+
+def _look_up(host: str, port: int, within: float) -> Found:
+    """getaddrinfo takes no time-out, so it is asked in a thread that may be left behind. When very many have been, this waits
+    for as long as the system does."""
+    answer: Future[Found] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="name look-up", daemon=True).start()
+    try:
+        return answer.result(within)
+    except TimeoutError:
+        if not _left_behind.acquire(blocking=False):
+            return answer.result()
+        answer.add_done_callback(lambda _answer: _left_behind.release())
+        raise
 
 
 class _Pinned:
@@ -104,26 +134,37 @@ class _Pinned:
     only_loopback = False
 
     def _new_conn(self: Any) -> socket.socket:
+        patience = self.timeout if isinstance(self.timeout, (int, float)) else CONNECT
+        until = time.monotonic() + patience
         try:
-            found = resolve(self._dns_host, self.port, loopback_ok=self.loopback_ok, only_loopback=self.only_loopback)
+            found = resolve(self._dns_host, self.port, loopback_ok=self.loopback_ok, only_loopback=self.only_loopback, within=patience)
+            plug = _connected(found[:2], until)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
-        last: OSError | None = None
-        for family, kind, protocol, _name, address in found[:2]:
-            plug = socket.socket(family, kind, protocol)
-            try:
-                plug.settimeout(self.timeout if isinstance(self.timeout, (int, float)) else None)
-                plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                watched(plug)
-                plug.connect(address)
-            except OSError as error:
-                plug.close()
-                last = error
-                continue
-            return plug
-        if isinstance(last, TimeoutError):
-            raise ConnectTimeoutError(self, str(last)) from last
-        raise NewConnectionError(self, str(last)) from last
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
+        plug.settimeout(patience)  # for TLS
+        return plug
+
+
+def _connected(found: Found, until: float) -> socket.socket:
+    """A connection to the first of `found` that takes one; each gets its share of the time that is left. OSError when none does."""
+    last = OSError("The name resolves to nothing.")
+    for place, (family, kind, protocol, _name, address) in enumerate(found):
+        plug = socket.socket(family, kind, protocol)
+        try:
+            plug.settimeout(max((until - time.monotonic()) / (len(found) - place), 0.1))
+            plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            watched(plug)
+            plug.connect(address)
+        except OSError as error:
+            plug.close()
+            last = error
+            continue
+        return plug
+    raise last
 
 
 class GuardedAdapter(HTTPAdapter):

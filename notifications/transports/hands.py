@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,21 @@ def watched(plug: socket.socket) -> None:
     exchange: Exchange | None = getattr(_mine, "exchange", None)
     if exchange is not None:
         exchange.began(plug)
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[Exchange]:
+    """One conversation that this thread holds itself. It is ended after `seconds`, however slowly the receiver goes on."""
+    exchange = _mine.exchange = Exchange()
+    timer = threading.Timer(seconds, exchange.end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield exchange
+    finally:
+        timer.cancel()
+        _mine.exchange = None
+        exchange.close()
 
 
 def was_ended() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from email.headerregistry import Address
 from email.mime.image import MIMEImage
@@ -12,6 +13,8 @@ from django.core.mail import EmailMultiAlternatives
 
 from notifications import attached, emails, mailservers, recipients, unsubscribing
 from notifications.models import Delivery
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # a header breaks at more of them than at line breaks
 
 
 def build(delivery: Delivery, letter: emails.Letter, *, now: datetime, lane: int | None = None) -> EmailMultiAlternatives:
@@ -24,7 +27,7 @@ def build(delivery: Delivery, letter: emails.Letter, *, now: datetime, lane: int
         body=letter.text,
         from_email=sender(letter.sender_name, mailservers.sender_of(lane)),
         to=[delivery.recipient],
-        reply_to=[letter.reply_to] if letter.reply_to else None,
+        reply_to=[_written(letter.reply_to)] if letter.reply_to else None,
         headers={
             "Message-ID": delivery.message_id,
             "Date": format_datetime(now),
@@ -48,12 +51,18 @@ def build(delivery: Delivery, letter: emails.Letter, *, now: datetime, lane: int
 
 def sender(name: str, address: str) -> str:
     """An address under the merchant's name: '"Harbour & Pine" <quittance@example.com>'."""
-    return str(Address(display_name=emails.one_line(name), addr_spec=address))
+    return str(Address(display_name=emails.one_line(name), addr_spec=_written(address)))
+
+
+def _written(address: str) -> str:
+    """As a header shows it, whatever is stored."""
+    return CONTROL.sub("?", address)
 
 
 def _shown(delivery: Delivery) -> dict[str, str]:
     """The To and Cc that are seen. A mail provider's API knows no such difference: there each sees its own address."""
     if settings.EMAIL_BACKEND.startswith("anymail."):
         return {}
-    to, cc = recipients.visible(delivery)
-    return {"To": ", ".join(to)} | ({"Cc": ", ".join(cc)} if cc else {})
+    to, cc = (map(_written, part) for part in recipients.visible(delivery))
+    copies = ", ".join(cc)
+    return {"To": ", ".join(to)} | ({"Cc": copies} if copies else {})

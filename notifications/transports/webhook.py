@@ -21,12 +21,11 @@ from urllib3.exceptions import HTTPError
 from notifications import formats, outbox
 from notifications.models import Channel, Delivery, Endpoint
 from notifications.transports import Outcome, Withheld, readable
-from notifications.transports.guard import AddressRefused, GuardedAdapter, objection
+from notifications.transports.guard import CONNECT, AddressRefused, GuardedAdapter, objection
 from notifications.transports.hands import Job, was_ended
 
 PLACES = 32  # webhooks on their way at once
-TIMEOUT = (5, 15)  # seconds to connect, and between two bytes of the answer
-DEADLINE = 20.0  # seconds for the whole exchange, whatever drips in
+DEADLINE = 20.0  # seconds for the whole exchange, connecting included, whatever drips in
 READ = 2000  # bytes of the answer
 
 
@@ -91,6 +90,9 @@ class WebhookTransport:
     def dropped(self, delivery: Delivery) -> None:
         """It was claimed, and has left this sender's hands."""
 
+    def rest(self) -> None:
+        """No more is claimed: what was is on its way, or is about to be."""
+
     def watch(self) -> None:
         """End what has taken too long. The thread comes back with an error as soon as it notices."""
         late = time.monotonic() - DEADLINE
@@ -104,8 +106,13 @@ class WebhookTransport:
             session.close()
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, _response: requests.Response) -> None:
+        """None is taken for a redirect: of one, the whole body would be read and its address made sense of, though it is not followed."""
+
+
 def _session(loopback_ok: bool) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = GuardedAdapter(loopback_ok=loopback_ok)
@@ -122,7 +129,7 @@ def post(session: requests.Session, request: Request) -> Outcome:
             request.url,
             data=request.body,
             headers=request.headers,
-            timeout=TIMEOUT,
+            timeout=(CONNECT, DEADLINE),
             allow_redirects=False,  # a redirect could lead anywhere
             stream=True,
         ) as response:
@@ -159,7 +166,7 @@ def judge(status: int, phrase: str | None, retry_after: str, body: bytes, reques
 
 
 def _said(status: int, body: bytes, phrase: str | None, received: bool) -> str:
-    answer = readable(body) or phrase or ""
+    answer = readable(body or phrase or "")
     if 300 <= status < 400:
         return _("It redirects. Webhooks do not follow; write the address it leads to.")
     if 200 <= status < 300 and not received:
@@ -173,9 +180,9 @@ def parse_retry_after(text: str, now: datetime) -> timedelta | None:
         return timedelta(seconds=int(text))
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+        return max((until if until.tzinfo else until.replace(tzinfo=UTC)) - now, timedelta())
+    except (ValueError, OverflowError):
         return None
-    return max((until if until.tzinfo else until.replace(tzinfo=UTC)) - now, timedelta())
 
 
 def _read(response: requests.Response, began: float) -> bytes:
@@ -194,13 +201,13 @@ def _read(response: requests.Response, began: float) -> bytes:
 
 def _in_words(error: requests.RequestException, seconds: float) -> str:
     """A failure to talk, in a sentence, without the addresses and object names of the libraries."""
-    if seconds >= DEADLINE:
+    if seconds >= DEADLINE or was_ended():
         return _("No answer in %(count)d s.") % {"count": DEADLINE}
     match error:
         case requests.exceptions.ConnectTimeout():
-            return _("It could not be reached in %(count)d s.") % {"count": TIMEOUT[0]}
+            return _("It could not be reached in %(count)d s.") % {"count": CONNECT}
         case requests.exceptions.Timeout():
-            return _("No answer in %(count)d s.") % {"count": TIMEOUT[1]}
+            return _("No answer in %(count)d s.") % {"count": DEADLINE}
         case requests.exceptions.SSLError():
             return _("Its certificate cannot be trusted, or it does not speak TLS.")
         case requests.exceptions.InvalidURL():

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from merchants import clock
 from merchants.access import MerchantRequest, may, needs
-from notifications import delivery_filters, endpoints, event_types, outbox, queries
+from notifications import delivery_filters, endpoint_rows, endpoints, event_types, outbox, queries
 from notifications.delivery_filters import DeliveryFilter
 from notifications.models import Channel, Delivery
 from notifications.views.developers import frame
@@ -69,5 +69,11 @@ def again(request: MerchantRequest, pk: int) -> HttpResponse:
     except outbox.Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("delivery", request.merchant.slug, pk)
-    messages.success(request, _("It goes out at once."))
+    messages.success(request, _how_soon(sent))
     return redirect("delivery", request.merchant.slug, sent.pk)
+
+
+def _how_soon(sent: Delivery) -> str:
+    state = endpoint_rows.state_of(sent.endpoint, now=clock.now()) if sent.endpoint else ""
+    waits = {"paused": _("It waits: its endpoint is paused."), "blocked": _("It waits: its endpoint did not answer, and is left alone for a while.")}
+    return waits.get(state) or _("It goes out at once.")

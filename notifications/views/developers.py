@@ -74,12 +74,12 @@ def developers(request: MerchantRequest) -> HttpResponse:
 @never_cache
 def keys(request: MerchantRequest) -> HttpResponse:
     """App ID and secret, and what is asked with them."""
-    application = applications.application(request.merchant)
+    application = applications.known(request.merchant)
     context = {
         **frame(request, "developers_keys"),
         "application": application,
         "secret": once.shown(request, API_SECRET),
-        "command": f'curl -u {application.app_id}:SECRET "{settings.SITE_URL}{reverse("api_events")}?after=0&limit=100"',
+        "command": f'curl -u {application.app_id if application else "APP_ID"}:SECRET "{settings.SITE_URL}{reverse("api_events")}?after=0&limit=100"',
     }
     return render(request, "notifications/developers_keys.html", context)
 
@@ -91,7 +91,7 @@ def api_secret(request: MerchantRequest) -> HttpResponse:
     if held_up := sign_in_again(request, back=request.path):
         return held_up
     if request.method != "POST":
-        context = {"nav": "developers", "application": applications.application(request.merchant)}
+        context = {"nav": "developers", "application": applications.known(request.merchant)}
         return render(request, "notifications/api_secret.html", context)
     once.keep(request, API_SECRET, applications.new_api_secret(request.merchant, by=request.user, now=clock.now()))
     messages.success(request, _("This is the API secret. Every owner is mailed that there is a new one."))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from merchants import clock, moments
 from merchants.access import MerchantRequest, may, needs
 from merchants.views import fresh
-from notifications import endpoint_rows, endpoints, once, queries
+from notifications import endpoint_rows, endpoints, once, queries, signing
 from notifications.forms import EndpointForm, RangeForm, TestForm
 from notifications.models import Delivery, Endpoint
 
@@ -39,6 +41,7 @@ def _name(endpoint: Endpoint) -> str:
 @never_cache
 def endpoint(request: MerchantRequest, pk: int) -> HttpResponse:
     now, found = clock.now(), _own(request, pk)
+    old = signing.old_ones(found, now=now)
     latest = queries.deliveries_of(request.merchant).filter(endpoint=found).order_by("-id")[:LATEST]
     context = {
         "nav": "developers",
@@ -46,7 +49,8 @@ def endpoint(request: MerchantRequest, pk: int) -> HttpResponse:
         "endpoint": found,
         "secret": once.shown(request, _name(found)),
         "waiting": endpoint_rows.waiting(found),
-        "old_secret_signs": found.old_secret_until and now < found.old_secret_until,
+        "old_secrets": len(old),
+        "old_until": datetime.fromisoformat(old[0]["until"]) if old else None,
         "rows": [queries.row(delivery, now) for delivery in latest],
         "owns": may(request.membership, "own"),
         "writes": may(request.membership, "write"),

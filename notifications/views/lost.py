@@ -12,13 +12,13 @@ from django.views.decorators.http import require_http_methods
 
 from invoicing.views.public import for_payers
 from merchants import clock
-from merchants.forms.fields import NO_ADDRESS, in_our_words
+from merchants.forms.fields import NO_ADDRESS, MailField, in_our_words
 from notifications import lost as links
 
 
 class LostForm(forms.Form):
     use_required_attribute = False
-    email = forms.EmailField(
+    email = MailField(
         label=_("Your email address"),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
         help_text=_("The one your invoices are sent to."),

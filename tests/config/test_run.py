@@ -60,7 +60,7 @@ def test_the_worker_listens_to_every_queue_of_the_beat_table(tmp_path):
 def test_messages_are_sent_by_a_worker_of_their_own(tmp_path):
     line = run.programs(8000, tmp_path)["sender"]
     assert line[line.index("--queues") + 1] == ",".join(SEND) == "email,webhook"
-    assert (line[line.index("--pool") + 1], line[line.index("--concurrency") + 1]) == ("threads", "4")
+    assert (line[line.index("--pool") + 1], line[line.index("--concurrency") + 1]) == ("threads", "8")
 
 
 def test_what_asks_other_machines_has_a_worker_of_its_own(tmp_path):

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 MAILS = ("invoice_preview_mail", "message_mail", "schedule_preview_mail", "settings_wording_preview")  # as mail programs show them
-NOT_PAGES = ("account_logout", *MAILS)
+NOT_PAGES = ("api_events", "account_logout", *MAILS)
 # What another colour scheme can change on a page whose structure a light visit looks at whole; a fifth of the time.
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}, "resultTypes": ["violations"]}
 WHOLE = {"resultTypes": ["violations"]}

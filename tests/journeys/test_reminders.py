@@ -28,8 +28,8 @@ invoice = publish(make_draft(merchant, due_at=now + timedelta(days=10), language
 answer = {"pk": invoice.pk, "at": [(row.send_at - now).total_seconds() for row in invoice.reminders.all()]}
 """
 BEAT = """
-from merchants import haste
-haste.wake("invoicing.tasks.remind")  # a beat's tick, without the minute until it
+from invoicing.tasks import remind
+remind()  # what beat asks a worker for once a minute
 """
 SEEN = """
 from django.db import transaction

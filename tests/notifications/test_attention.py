@@ -13,9 +13,10 @@ from invoicing import schedules
 from invoicing.attention import matters
 from invoicing.models import Rendering
 from merchants import team
-from merchants.models import Merchant, User
-from notifications import courier, fanout, outbox
-from notifications.models import Delivery, Endpoint
+from merchants.models import Membership, Merchant, User
+from notifications import breaker, courier, fanout, outbox
+from notifications.models import Delivery, Endpoint, MailServer
+from notifications.transports import Outcome
 from tests.factories import NOW, make_draft, make_merchant, make_schedule, publish, start
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,24 @@ def test_a_pdf_that_could_not_be_made_three_times_is_listed(merchant: Merchant) 
     assert titles(merchant) == []
     Rendering.objects.filter(invoice=invoice).update(attempts=3)
     assert titles(merchant) == ["The PDF of INV-000001 could not be made"]
+
+
+def test_a_mail_server_of_its_own_that_is_left_alone_is_listed_until_it_answers_or_is_off(merchant: Merchant) -> None:
+    server = MailServer.objects.create(merchant=merchant, host="mail.example.com", sender="b@example.com", is_enabled=True, tested_at=NOW)
+    down = Outcome(False, answer="Away", is_down=True)
+    for _number in range(4):
+        breaker.heard(server, down, now=NOW)
+    assert titles(merchant) == []
+    breaker.heard(server, down, now=NOW)
+    [row] = matters(merchant, LATE)
+    assert (row.title, row.link, row.needs) == ("Your mail server does not answer", "/m/harbour-pine/settings/mail/", "profile")
+    assert row.text == "Mails to payers wait for mail.example.com:587 and are tried again. Switched off, they leave through this site."
+    assert matters(merchant, LATE, member=Membership(user=User(), role="viewer")) == []
+    MailServer.objects.update(is_enabled=False)
+    assert titles(merchant) == []
+    MailServer.objects.update(is_enabled=True)
+    breaker.heard(server, Outcome(True), now=NOW)
+    assert titles(merchant) == []
 
 
 # --- schedules, and messages about no invoice -----------------------------------------------------------------------

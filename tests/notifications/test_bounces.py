@@ -61,6 +61,15 @@ def state(delivery: Delivery) -> tuple[str, str]:
 
 
 @pytest.mark.usefixtures("_listening")
+def test_a_bounce_that_quotes_a_link_is_kept_without_it(sent: Delivery) -> None:
+    said = "554 5.7.1 Message contains a blocked URL https://pay.example/i/7Qm2xVb9tKc4/pay/"
+    post(BOUNCE | {"Description": said, "Details": said})
+
+    assert state(sent) == ("failed", "It came back: 554 5.7.1 Message contains a blocked URL https://pay.example/i/…/pay/")
+    assert "7Qm2xVb9tKc4" not in str(Event.objects.get(kind="delivery.failed").facts)
+
+
+@pytest.mark.usefixtures("_listening")
 def test_a_bounce_is_a_mail_that_could_not_be_delivered_and_the_merchant_is_told(sent: Delivery) -> None:
     assert post(BOUNCE) == 200
     assert state(sent) == ("failed", "It came back: smtp;550 5.1.1 The email account that you tried to reach does not exist.")

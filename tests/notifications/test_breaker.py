@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from invoicing.models import Invoice
-from merchants.models import Event, Merchant
-from notifications import breaker, courier, fanout, outbox
+from merchants.models import Event, Merchant, User
+from notifications import breaker, courier, emails, fanout, outbox
 from notifications.models import Delivery, Endpoint, MailServer
 from notifications.transports import Outcome
 from notifications.transports.webhook import Request, judge
@@ -164,3 +164,38 @@ def test_a_mail_through_a_server_that_is_away_counts_against_that_server_alone(o
 
     assert own_server.failures == 1
     assert Delivery.objects.get(template="issued").status == "queued"
+
+
+def test_owners_are_mailed_once_of_a_mail_server_that_does_not_answer_for_a_day(own_server: MailServer, owner: User) -> None:
+    def tried(outcome: Outcome, *, after: timedelta) -> bool:
+        breaker.heard(own_server, outcome, now=NOW + after)
+        return breaker.warn_of(own_server, outcome, now=NOW + after)
+
+    assert not tried(DOWN, after=DAY * 0)
+    assert not tried(DOWN, after=DAY - SECOND)
+    assert [tried(DOWN, after=DAY), tried(DOWN, after=DAY + MINUTE), tried(DOWN, after=2 * DAY)] == [True, False, False]
+    fanout.run(NOW + DAY)
+    [mail] = Delivery.objects.all()
+    found = emails.write(mail, now=NOW + DAY)
+    assert (mail.recipient, found.subject) == (owner.email, "The mail server of Harbour & Pine does not answer")
+    assert "The mail server 127.0.0.1:9 has not answered for a day, and mails to payers wait." in found.text
+    assert "The last it said: 503 Service Unavailable" in found.text
+
+    assert not tried(GOOD, after=2 * DAY)
+    assert not tried(DOWN, after=2 * DAY)
+    assert tried(DOWN, after=3 * DAY)
+
+
+def test_what_a_mail_server_says_of_one_mail_is_no_failure_of_the_server(own_server: MailServer) -> None:
+    breaker.heard(own_server, REFUSED, now=NOW)
+
+    own_server.refresh_from_db()
+    assert (own_server.failures, own_server.failing_since) == (0, None)
+
+
+def test_the_courier_warns_of_a_mail_server(own_server: MailServer, invoice: Invoice, owner: User) -> None:
+    fanout.run(NOW)
+    MailServer.objects.update(failing_since=NOW - DAY)
+    courier.round_of("email", now=NOW)
+
+    assert Event.objects.get(kind="mail_server.failing").facts["owners"] == [owner.email]

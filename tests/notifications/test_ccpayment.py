@@ -300,7 +300,7 @@ def test_a_new_secret_signs_alone_as_there_is_room_for_one_signature(endpoint_an
     new = endpoints.rotate_secret(endpoint, by=owner, now=NOW)
     found = Endpoint.objects.get(pk=endpoint.pk)
 
-    assert (found.old_secret, found.old_secret_until) == ("", None)
+    assert found.old_secrets == []
     assert endpoints.keys_of(found, now=NOW) == [new]
     assert (len(old), len(new), old == new) == (64, 64, False)
 

@@ -1,17 +1,20 @@
 """The sender: what it takes at once, what it gives back, and that a slow receiver holds up nobody else."""
 
+import asyncio
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
+from merchants import clock, haste
 from merchants.models import Merchant
-from notifications import courier, endpoints, fanout, outbox, turns
+from notifications import courier, endpoints, fanout, outbox, tasks, turns
 from notifications.models import Attempt, Delivery, Endpoint
 from notifications.transports import webhook
 from tests.factories import NOW, make_draft, make_merchant, make_user, publish
@@ -207,10 +210,106 @@ def test_the_headers_of_a_try_are_kept_as_they_went(receiver: HTTPServer) -> Non
 
 
 def test_one_sender_of_a_channel_works_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    from notifications import tasks
-
     began: list[str] = []
     monkeypatch.setattr(courier, "keep_sending", lambda channel, **_more: (began.append(channel), tasks.send_email(), tasks.send_webhooks()))
     tasks.send_email()
 
     assert began == ["email", "webhook"]
+
+
+def test_who_answers_slowly_holds_up_nobody_else_once_the_turn_of_a_sender_is_over(
+    dripping: str, receiver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next tick comes while the slow one is still on its way."""
+    receiver.expect_request("/well0").respond_with_data("")
+    business("slow", url=dripping)
+    business("well", url=receiver.url_for("/well"))
+    webhooks = Delivery.objects.filter(channel="webhook")
+    webhooks.filter(merchant__slug="well").update(next_at=clock.now() + timedelta(hours=1))
+    seen: list[dict[str, str]] = []
+
+    def tick(_task: str) -> None:
+        monkeypatch.setattr(haste, "wake", seen.append)
+        webhooks.filter(merchant__slug="well").update(next_at=clock.now())
+        tasks.send_webhooks()
+        seen.append(dict(webhooks.values_list("merchant__slug", "status")))
+
+    monkeypatch.setattr(webhook, "DEADLINE", 4.0)
+    monkeypatch.setattr(tasks, "BUSY", 0.3)
+    monkeypatch.setattr(haste, "wake", tick)
+    tasks.send_webhooks()
+
+    assert seen == [{"slow": "sending", "well": "sent"}]
+    assert dict(webhooks.values_list("merchant__slug", "attempts_made")) == {"slow": 1, "well": 1}
+
+
+def test_mails_that_wait_behind_a_slow_one_are_given_back_when_the_turn_is_over(
+    merchant: Merchant, mailserver: Mailserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, is_over = mailserver.handle_DATA, threading.Event()
+
+    async def slowly(*anything: Any) -> str:
+        while not is_over.is_set():
+            await asyncio.sleep(0.05)
+        return await take(*anything)
+
+    monkeypatch.setattr(mailserver, "handle_DATA", slowly)
+    for _number in range(3):
+        publish(make_draft(merchant))
+    fanout.run(NOW)
+    tried = courier.keep_sending("email", seconds=3, hand_over=is_over.set)
+
+    assert tried == 1
+    assert sorted(Delivery.objects.values_list("status", "attempts_made")) == [("queued", 0), ("queued", 0), ("sent", 1)]
+
+
+def test_what_became_of_one_not_being_written_down_touches_no_other(
+    receiver: HTTPServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for slug in ("odd", "well"):
+        receiver.expect_request(f"/{slug}0").respond_with_data("")
+        business(slug, url=receiver.url_for(f"/{slug}"))
+    odd = Delivery.objects.get(channel="webhook", merchant__slug="odd")
+    finish = outbox.finish
+
+    def refuse(delivery: Delivery, **how: Any) -> bool:
+        if delivery.pk == odd.pk:
+            raise ValueError("A string literal cannot contain NUL (0x00) characters.")
+        return finish(delivery, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "finish", refuse)
+        assert courier.round_of("webhook", now=NOW) == 2
+    assert dict(Delivery.objects.filter(channel="webhook").values_list("merchant__slug", "status")) == {"odd": "sending", "well": "sent"}
+    assert f"What became of delivery {odd.pk} could not be written down." in caplog.text
+
+    later = NOW + timedelta(minutes=2)
+    outbox.release_abandoned(later)
+    courier.round_of("webhook", now=later)
+    assert [request.path for request, _answer in receiver.log].count("/well0") == 1
+    assert Delivery.objects.get(pk=odd.pk).status == "sent"
+
+
+def test_what_cannot_be_written_before_it_leaves_touches_no_other_either(
+    merchant: Merchant, mailoutbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _number in range(2):
+        publish(make_draft(merchant))
+    fanout.run(NOW)
+    first = Delivery.objects.earliest("pk")
+    build = courier.EmailTransport.prepare
+
+    def prepare(self: Any, delivery: Delivery, *, now: Any) -> Any:
+        if delivery.pk == first.pk:
+            raise ZeroDivisionError
+        return build(self, delivery, now=now)
+
+    def refuse(*_anything: Any, **_more: Any) -> Any:
+        raise ValueError
+
+    monkeypatch.setattr(courier.EmailTransport, "prepare", prepare)
+    monkeypatch.setattr(courier, "_not_ready", refuse)
+    courier.round_of("email", now=NOW)
+
+    assert list(Delivery.objects.order_by("pk").values_list("status", flat=True)) == ["sending", "sent"]
+    assert len(mailoutbox) == 1

@@ -173,6 +173,14 @@ def test_a_new_secret_is_asked_for_first_and_shown_once(fresh_owner: Client, end
     assert new not in read(fresh_owner, of(endpoint))
 
 
+def test_how_long_the_secrets_before_it_sign_is_said(fresh_owner: Client, endpoint: Endpoint, owner: User) -> None:
+    now = clock.now()
+    endpoints.rotate_secret(endpoint, by=owner, now=now)
+    assert "The one before it signs beside it until" in read(fresh_owner, of(endpoint))
+    endpoints.rotate_secret(endpoint, by=owner, now=now)
+    assert "The 2 before it sign beside it for a day each, the last until" in read(fresh_owner, of(endpoint))
+
+
 def test_a_format_with_room_for_one_signature_says_that_the_old_secret_ends(fresh_owner: Client, merchant: Merchant, owner: User) -> None:
     found, _secret = endpoints.add(merchant, url=URL, format="ccpayment", by=owner, now=NOW)
 
@@ -323,9 +331,11 @@ def test_the_api_secret_is_made_by_an_owner_and_shown_once(fresh_owner: Client, 
 
 def test_a_manager_sees_the_app_id_and_makes_no_secret(client_as: SignIn, manager: User, merchant: Merchant) -> None:
     client = client_as(manager)
+    assert "comes with the first endpoint" in read(client, f"{PAGE}keys/")
+    app_id = applications.application(merchant).app_id
     html = read(client, f"{PAGE}keys/")
 
-    assert applications.application(merchant).app_id in html
+    assert app_id in html
     assert "An owner can make one." in html
     assert client.post(f"{PAGE}api-secret/").status_code == 403
     assert applications.application(merchant).secret == ""

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from invoicing.models import Invoice
 from merchants import clock
 from merchants.models import Merchant, User
-from notifications import endpoints, fanout, outbox
+from notifications import endpoints, fanout, formats, outbox
 from notifications.delivery_filters import DeliveryFilter
 from notifications.models import Attempt, Delivery, Endpoint
 from tests.factories import NOW, make_draft, make_merchant, publish
@@ -223,6 +223,43 @@ def test_send_now_brings_a_waiting_one_forward_and_send_again_makes_a_new_messag
     assert answer.redirect_chain == [(f"{LIST}{new.pk}/", 302)]
     assert "It goes out at once." in answer.content.decode()
     assert (new.event.kind, new.event.actor) == ("delivery.resent", manager)
+
+
+def test_what_waits_for_an_endpoint_that_is_off_cannot_be_sent_now(client_as: SignIn, manager: User, owner: User, issued: Delivery) -> None:
+    endpoints.disable(Endpoint.objects.get(), reason="", by=owner, now=NOW)
+    html = client_as(manager).post(f"{LIST}{issued.pk}/again/", follow=True).content.decode()
+
+    assert "Its endpoint is switched off. Switch it on first." in html
+    assert "at once" not in html
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"paused_at": NOW}, "It waits: its endpoint is paused."),
+        ({"blocked_until": NOW.replace(year=2090)}, "It waits: its endpoint did not answer, and is left alone for a while."),
+        ({"blocked_until": NOW.replace(year=2020)}, "It goes out at once."),
+    ],
+)
+def test_how_soon_it_goes_is_said_as_it_is(client_as: SignIn, manager: User, issued: Delivery, changes: dict[str, Any], said: str) -> None:
+    Endpoint.objects.update(**changes)
+    assert said in client_as(manager).post(f"{LIST}{issued.pk}/again/", follow=True).content.decode()
+
+
+def test_what_could_not_be_written_is_written_when_it_is_sent_again(
+    client_as: SignIn, manager: User, issued: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Delivery.objects.filter(pk=issued.pk).update(status="failed", payload="", attempts_made=0)
+    client, again = client_as(manager), f"{LIST}{issued.pk}/again/"
+    with monkeypatch.context() as patch:
+        patch.setattr(type(formats.WIRES["standard"]), "payload", lambda *_args: 1 / 0)
+        assert "It still cannot be written. The log says more." in client.post(again, follow=True).content.decode()
+    client.post(again)
+
+    assert list(Delivery.objects.filter(channel="webhook").order_by("id").values_list("payload", "status")) == [
+        ("", "failed"),
+        (issued.payload, "queued"),
+    ]
 
 
 def test_a_refusal_is_a_sentence_on_the_page(client_as: SignIn, manager: User, issued_mail: Delivery) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from invoicing.models import Invoice
-from merchants.models import Logo, Merchant, User
+from merchants.models import Event, Logo, Merchant, User
 from notifications import courier, fanout, outbox
 from notifications.models import Delivery
 from notifications.transports.email import is_permanent
@@ -80,6 +80,17 @@ def test_a_refused_recipient_is_final(issued_mail: Delivery, mailserver: Mailser
     courier.round_of("email", now=NOW)
 
     assert state(issued_mail) == ("failed", "550 5.1.1 No such person")
+
+
+@pytest.mark.parametrize("path", ["/i/7Qm2xVb9tKc4/pay/", "/r/pVtqJ8vYw2cD4nRz/", "/r/confirm/pVtqJ8vYw2cD4nRz/"])
+@pytest.mark.parametrize("code", ["451", "554"])
+def test_a_refusal_that_quotes_a_link_is_kept_without_it(issued_mail: Delivery, mailserver: Mailserver, code: str, path: str) -> None:
+    mailserver.answers = [f"{code} 5.7.1 Message contains a blocked URL https://pay.example{path}"]
+    courier.round_of("email", now=NOW)
+
+    kept = [issued_mail.attempts.get().answer, state(issued_mail)[1], *(str(event.facts) for event in Event.objects.filter(kind="delivery.failed"))]
+    assert kept[0].startswith("5.7.1 Message contains a blocked URL https://pay.example/")
+    assert not any(secret in text for text in kept for secret in ("7Qm2xVb9tKc4", "pVtqJ8vYw2cD4nRz"))
 
 
 def test_many_messages_share_one_connection_and_one_refusal_stops_none_of_the_others(merchant: Merchant, mailserver: Mailserver) -> None:

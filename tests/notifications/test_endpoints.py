@@ -14,18 +14,22 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from invoicing import lifecycle
+from invoicing.facts import of_invoice
 from invoicing.models import Invoice
 from merchants import secrets
+from merchants.events import record
 from merchants.models import Event, Merchant, User
-from notifications import emails, endpoints, fanout, outbox, replays
+from notifications import breaker, emails, endpoints, fanout, outbox, replays
 from notifications.models import Attempt, Delivery, Endpoint
 from notifications.plans import PLANS
+from notifications.transports import Outcome
 from tests.factories import NOW, make_draft, make_merchant, publish
 
 pytestmark = pytest.mark.django_db
 
 URL = "https://hooks.harbourpine.example/quittance"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DOWN = Outcome(False, code="500", answer="Internal Server Error", is_down=True)
 
 
 @pytest.fixture
@@ -55,6 +59,10 @@ def end(delivery: Delivery, status: str, *, at: Any = NOW) -> None:
     """As if it had been tried once at that time."""
     Delivery.objects.filter(pk=delivery.pk).update(status=status, attempts_made=1)
     Attempt.objects.create(delivery=delivery, number=1, started_at=at, succeeded=status == "sent")
+
+
+def fresh_delivery(delivery: Delivery) -> Delivery:
+    return Delivery.objects.get(pk=delivery.pk)
 
 
 def last_event(kind: str) -> dict[str, Any]:
@@ -130,6 +138,17 @@ class TestSettingUp:
         assert endpoints.keys_of(fresh(endpoint), now=NOW + 23 * HOUR) == [new, old]
         assert endpoints.keys_of(fresh(endpoint), now=NOW + 24 * HOUR) == [new]
 
+    def test_a_second_new_secret_on_the_same_day_leaves_the_one_that_receivers_use_its_day(self, owner: User, endpoint: Endpoint) -> None:
+        first = secrets.decrypt(endpoint.secret)
+        second = endpoints.rotate_secret(endpoint, by=owner, now=NOW)
+        third = endpoints.rotate_secret(endpoint, by=owner, now=NOW + HOUR)
+
+        assert endpoints.keys_of(fresh(endpoint), now=NOW + 23 * HOUR) == [third, second, first]
+        assert endpoints.keys_of(fresh(endpoint), now=NOW + 24 * HOUR) == [third, second]
+        fourth = endpoints.rotate_secret(endpoint, by=owner, now=NOW + 25 * HOUR)
+        assert endpoints.keys_of(fresh(endpoint), now=NOW + 25 * HOUR) == [fourth, third]
+        assert len(fresh(endpoint).old_secrets) == 1  # what is over is not kept
+
     def test_every_change_is_told_to_every_owner(self, merchant: Merchant, owner: User, endpoint: Endpoint) -> None:
         endpoints.change(endpoint, url="https://moved.example/", description="", kinds=[], by=owner, now=NOW)
         endpoints.rotate_secret(endpoint, by=owner, now=NOW)
@@ -156,6 +175,8 @@ class TestSettingUp:
             f"Inês Matos made a new API secret for {app_id}. The one before it opens nothing any more.",
         ]
         assert {mail.recipient for mail in Delivery.objects.filter(template="owners_told")} == {owner.email}
+        pages = [f"/m/{merchant.slug}/developers/"] * 8 + [f"/m/{merchant.slug}/developers/keys/"]
+        assert [page for page, letter in zip(pages, letters, strict=True) if f"{page}\n" not in letter.text] == []
 
 
 class TestPausing:
@@ -248,6 +269,110 @@ class TestCatchingUp:
 
         assert endpoints.enable(endpoint, by=owner, now=NOW) == 2
 
+    def test_one_that_is_switched_off_while_it_catches_up_forgets_nothing(
+        self, merchant: Merchant, owner: User, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        endpoints.disable(endpoint, reason="", by=owner, now=NOW)
+        issue(merchant)
+        catch_up = replays.catch_up
+
+        def beaten(found: Endpoint, **more: Any) -> int:
+            endpoints.disable(fresh(found), reason="It answered 410 Gone.", now=NOW)
+            return catch_up(found, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(replays, "catch_up", beaten)
+            assert endpoints.enable(endpoint, by=owner, now=NOW) == 0
+        issue(merchant)
+
+        assert endpoints.enable(endpoint, by=owner, now=NOW) == 2
+
+    def test_the_first_failure_after_it_was_switched_on_does_not_switch_it_off(
+        self, merchant: Merchant, owner: User, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A message that waited is tried before the catching up has ended."""
+        breaker.heard(endpoint, DOWN, now=NOW)
+        assert breaker.give_up_on(endpoint, DOWN, now=NOW + 5 * DAY)
+        catch_up = replays.catch_up
+
+        def beaten(found: Endpoint, **more: Any) -> int:
+            breaker.heard(found, DOWN, now=NOW + 6 * DAY)
+            assert breaker.give_up_on(found, DOWN, now=NOW + 6 * DAY) is False
+            return catch_up(found, **more)
+
+        monkeypatch.setattr(replays, "catch_up", beaten)
+        endpoints.enable(endpoint, by=owner, now=NOW + 6 * DAY)
+        assert (fresh(endpoint).is_enabled, fresh(endpoint).failures, fresh(endpoint).failing_since) == (True, 1, NOW + 6 * DAY)
+
+    def test_what_was_given_up_is_caught_up_with_where_the_address_was_mended_first(
+        self, merchant: Merchant, owner: User, endpoint: Endpoint
+    ) -> None:
+        issue(merchant)
+        end(Delivery.objects.get(endpoint=endpoint), "failed", at=NOW + 3 * DAY)
+        Endpoint.objects.update(failures=12, failing_since=NOW)
+        assert breaker.give_up_on(fresh(endpoint), DOWN, now=NOW + 5 * DAY)
+        endpoints.change(endpoint, url="https://moved.example/", description="", kinds=[], by=owner, now=NOW + 6 * DAY)
+
+        assert endpoints.missed(fresh(endpoint)) == 1
+        assert endpoints.enable(endpoint, by=owner, now=NOW + 6 * DAY) == 1
+
+    def test_what_was_given_up_before_it_was_switched_off_a_second_time_is_caught_up_with(
+        self, merchant: Merchant, owner: User, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        issue(merchant)
+        end(Delivery.objects.get(endpoint=endpoint), "failed", at=NOW + HOUR)
+        Endpoint.objects.update(failing_since=NOW + HOUR)
+        endpoints.disable(endpoint, reason="Nothing has succeeded for 5 days.", now=NOW + 5 * DAY)
+        with monkeypatch.context() as patch:
+            patch.setattr(replays, "catch_up", lambda *_args, **_more: 0)
+            endpoints.enable(endpoint, by=owner, now=NOW + 6 * DAY)
+        endpoints.disable(endpoint, reason="", by=owner, now=NOW + 6 * DAY)
+
+        assert endpoints.enable(endpoint, by=owner, now=NOW + 7 * DAY) == 1
+
+    def test_how_many_it_missed_is_how_many_are_sent(self, merchant: Merchant, owner: User, endpoint: Endpoint) -> None:
+        endpoints.disable(endpoint, reason="", by=owner, now=NOW)
+        [quiet] = issue(merchant, notify_webhook=False)
+        with transaction.atomic():
+            record("payment.overpaid", merchant=merchant, subject=quiet, now=NOW, facts={"invoice": of_invoice(quiet)})
+        fan_out()
+
+        assert endpoints.missed(fresh(endpoint)) == 1  # its issuing; of its payments it wants no notice
+        assert endpoints.enable(endpoint, by=owner, now=NOW) == 1
+        assert endpoints.missed(fresh(endpoint)) == 0
+
+    def test_what_it_missed_comes_before_what_was_given_up_where_both_are_more_than_it_may_be(
+        self, merchant: Merchant, owner: User, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(replays, "MOST_CAUGHT_UP", 3)
+        lost = issue(merchant, 2)
+        for delivery in Delivery.objects.filter(endpoint=endpoint):
+            end(delivery, "failed", at=NOW)
+        endpoints.disable(endpoint, reason="", by=owner, now=NOW)
+        missed = issue(merchant, 2)
+
+        assert endpoints.missed(fresh(endpoint)) == 3
+        assert endpoints.enable(endpoint, by=owner, now=NOW) == 3
+        made = Delivery.objects.filter(endpoint=endpoint, status="queued").values_list("invoice", flat=True)
+        assert sorted(made) == [lost[1].pk, missed[0].pk, missed[1].pk]
+
+    def test_one_that_cannot_catch_up_holds_up_no_other(
+        self, merchant: Merchant, owner: User, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        other = endpoints.add(merchant, url=f"{URL}/other", by=owner, now=NOW)[0]
+        Endpoint.objects.update(off_at_sequence=0)  # both switched on by a process that died
+        deliveries = replays._deliveries
+
+        def fails_for_one(found: Endpoint, *args: Any) -> Any:
+            if found == endpoint:
+                raise ArithmeticError
+            return deliveries(found, *args)
+
+        monkeypatch.setattr(replays, "_deliveries", fails_for_one)
+        assert replays.go_on(NOW) == 2
+        assert (fresh(endpoint).off_at_sequence, fresh(other).off_at_sequence) == (0, None)
+        assert f"Endpoint {endpoint.pk} could not catch up." in caplog.text
+
     def test_more_than_it_may_be_are_the_latest(self, merchant: Merchant, owner: User, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(replays, "MOST_CAUGHT_UP", 2)
         endpoints.disable(endpoint, reason="", by=owner, now=NOW)
@@ -339,7 +464,31 @@ class TestSendingAgain:
         Delivery.objects.filter(event__kind="delivery.resent", webhook_id=four[1].webhook_id).update(status="sent")
         Delivery.objects.filter(event__kind="delivery.resent", webhook_id=four[2].webhook_id).update(status="failed")
 
-        assert [delivery.webhook_id for delivery in endpoints.to_resend(endpoint, **span)] == [four[2].webhook_id]
+        found = Delivery.objects.filter(pk__in=endpoints.to_resend(endpoint, **span))
+        assert [(delivery.webhook_id, delivery.event.kind) for delivery in found] == [(four[2].webhook_id, "delivery.resent")]
+
+    def test_a_test_is_not_in_a_range_nor_is_one_that_was_sent_again(self, endpoint: Endpoint, owner: User, four: list[Delivery]) -> None:
+        tested = endpoints.test(endpoint, kind="invoice.paid", by=owner, now=NOW)
+        Delivery.objects.filter(pk=tested.pk).update(status="sent")
+        again = outbox.send_again(fresh_delivery(tested), by=owner, now=NOW)
+        Delivery.objects.filter(pk=again.pk).update(status="failed")
+
+        assert endpoints.to_resend(endpoint, since=NOW, until=NOW + 9 * HOUR, only_failed=False) == [one.pk for one in four[:3]]
+
+    def test_counting_a_range_reads_no_bodies_and_asks_as_often_for_many(self, merchant: Merchant, owner: User, endpoint: Endpoint) -> None:
+        span: dict[str, Any] = {"since": NOW, "until": NOW + DAY, "only_failed": True}
+
+        def asked(invoices: int) -> tuple[int, int]:
+            issue(merchant, invoices)
+            Delivery.objects.filter(endpoint=endpoint).update(status="failed")
+            with CaptureQueriesContext(connection) as seen, pytest.MonkeyPatch.context() as patch:
+                patch.setattr(replays, "MOST_CAUGHT_UP", 4)
+                found = endpoints.count_range(endpoint, **span)
+            assert [query["sql"] for query in seen if '"payload"' in query["sql"].partition("FROM")[0]] == []
+            return len(seen), found
+
+        assert asked(1) == (2, 1)
+        assert asked(6) == (2, 4)  # cut
 
     def test_the_event_of_each_is_on_its_invoice_and_takes_no_number(self, merchant: Merchant, endpoint: Endpoint, owner: User, four: Any) -> None:
         number = Merchant.objects.get(pk=merchant.pk).event_sequence

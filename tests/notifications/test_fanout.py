@@ -9,7 +9,7 @@ from invoicing import facts, lifecycle
 from invoicing.models import Invoice
 from merchants.events import record
 from merchants.models import Event, Merchant, User
-from notifications import fanout
+from notifications import endpoints, fanout, formats
 from notifications.models import Delivery, Endpoint
 from tests.factories import NOW, make_draft, make_merchant, publish
 
@@ -214,9 +214,32 @@ def test_an_endpoint_that_is_off_gets_nothing_and_neither_does_another_merchants
     assert Delivery.objects.filter(channel="webhook").count() == 0
 
 
+def test_a_webhook_that_cannot_be_written_is_seen_and_holds_up_neither_mails_nor_other_endpoints(
+    endpoint: Endpoint, invoice: Invoice, owner: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other, _secret = endpoints.add(invoice.merchant, url="https://other.example/", by=owner, now=NOW)
+    standard = type(formats.WIRES["standard"])
+    write = standard.payload
+
+    def fails_for_one(self: Any, event: Event, found: Endpoint) -> str | None:
+        if found == endpoint:
+            raise ArithmeticError
+        return write(self, event, found)
+
+    monkeypatch.setattr(standard, "payload", fails_for_one)
+    fanout.run(NOW)
+
+    assert sorted(Delivery.objects.filter(invoice=invoice).values_list("recipient", "status", "reason")) == [
+        ("ana@duarte.example", "queued", ""),
+        (f"endpoint:{endpoint.pk}", "failed", "It could not be written. The log says more; send it again then."),
+        (f"endpoint:{other.pk}", "queued", ""),
+    ]
+    assert f"could not be written for endpoint {endpoint.pk}" in caplog.text
+
+
 def test_one_event_that_cannot_be_fanned_out_holds_up_no_other(endpoint: Endpoint, invoice: Invoice, caplog: pytest.LogCaptureFixture) -> None:
     broken = Event.objects.get(kind="endpoint.added")
-    Event.objects.filter(pk=broken.pk).update(kind="invoice.viewed", facts=7)
+    Event.objects.filter(pk=broken.pk).update(facts=7)
     done = fanout.run(NOW)
 
     assert (done.events, done.channels) == (1, {"email", "webhook"})

@@ -1,12 +1,16 @@
 """Where webhooks may go. Nothing here leaves this machine: what is refused is refused before a connection."""
 
 import socket
+import threading
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 from pytest_httpserver import HTTPServer
 
+from notifications.transports import guard
 from notifications.transports.guard import AddressRefused, GuardedAdapter, allowed, objection
 
 
@@ -112,11 +116,16 @@ def resolving_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[s
 
 @pytest.mark.parametrize("url", ["https://hooks.example/", "http://hooks.example/"])
 @pytest.mark.parametrize("answer", [["10.0.0.1"], ["169.254.169.254"], ["93.184.215.14", "192.168.0.1"]])
-def test_a_name_that_leads_inside_is_refused_before_any_connection(monkeypatch: pytest.MonkeyPatch, url: str, answer: list[str]) -> None:
+def test_a_name_that_leads_inside_is_refused_before_any_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, url: str, answer: list[str]
+) -> None:
+    """Where it leads is for the operator, not for whoever asks names of our network."""
     resolving_to(monkeypatch, answer)
 
-    with session(loopback_ok=True) as out, pytest.raises(AddressRefused, match=r"hooks\.example is at"):
+    with session(loopback_ok=True) as out, pytest.raises(AddressRefused) as refused:
         out.post(url, timeout=2)
+    assert str(refused.value) == "hooks.example is inside a private network. Webhooks go to public addresses."
+    assert f"hooks.example is at {answer[0] if url.startswith('http:') else answer[-1]}" in caplog.text
 
 
 def test_plain_http_reaches_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,3 +150,43 @@ def test_this_machine_is_refused_where_it_is_not_a_demonstration(receiver: HTTPS
     with session(loopback_ok=False) as out, pytest.raises(AddressRefused):
         out.post(receiver.url_for("/hooks"), timeout=2)
     assert receiver.log == []
+
+
+@pytest.fixture
+def hanging_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Name servers that answer nothing before this is set; then, that everything is on this machine."""
+    answers = threading.Event()
+
+    def look_up(_host: str, port: int, **_more: Any) -> list[Any]:
+        answers.wait(10)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield answers
+    answers.set()
+
+
+def test_a_name_server_that_does_not_answer_holds_nobody_longer_than_connecting_may_take(hanging_names: threading.Event) -> None:
+    began = time.monotonic()
+    with session(loopback_ok=True) as out, pytest.raises(requests.ConnectTimeout):
+        out.post("https://hooks.example/", timeout=(0.2, 5))
+
+    assert time.monotonic() - began < 2
+
+
+def test_a_question_that_was_left_behind_counts_until_it_is_answered(hanging_names: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = threading.Semaphore(1)
+    monkeypatch.setattr(guard, "_left_behind", left)
+    with pytest.raises(TimeoutError):
+        guard.resolve("hooks.example", 443, loopback_ok=True, only_loopback=False, within=0.1)
+
+    assert not left.acquire(blocking=False)
+    hanging_names.set()
+    assert left.acquire(timeout=5)
+
+
+def test_when_very_many_were_left_behind_no_more_are(hanging_names: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_left_behind", threading.Semaphore(0))
+    threading.Timer(0.5, hanging_names.set).start()
+
+    assert guard.resolve("hooks.example", 443, loopback_ok=True, only_loopback=False, within=0.1)[0][4] == ("127.0.0.1", 443)

@@ -15,7 +15,7 @@ from notifications import emails, fanout, outbox
 from notifications.models import Channel, Delivery, Endpoint
 from notifications.transports import Outcome, Withheld
 from payments.models import BY_BALANCE, Transfer
-from tests.factories import NOW
+from tests.factories import NOW, make_draft, publish
 from tests.notifications.conftest import take
 from tests.notifications.test_emails import happen, letter, links, words
 
@@ -204,6 +204,19 @@ def test_it_is_not_told_once_the_mail_was_sent_again(invoice: Invoice, owner: Us
 
     with pytest.raises(Withheld, match="It had been sent again"):
         letter("undelivered")
+
+
+def test_it_is_told_though_the_mail_went_to_somebody_else_beside_it(merchant: Merchant, owner: User) -> None:
+    publish(make_draft(merchant, mail_copies={"to": ["rui@duarte.example"]}), now=NOW)
+    mails()
+    failed, beside = Delivery.objects.filter(template="issued").order_by("id")
+    Delivery.objects.filter(pk=failed.pk).update(status="sending")
+    outbox.finish(failed, lease=failed.lease, outcome=REFUSED, now=NOW)
+    Delivery.objects.filter(pk=beside.pk).update(status="sent", sent_at=NOW)
+
+    assert "did not reach Ana Duarte at ana@duarte.example." in letter("undelivered").text
+    outbox.send_again(beside, by=owner, now=NOW)
+    assert "did not reach Ana Duarte at ana@duarte.example." in letter("undelivered").text
 
 
 # --- an endpoint that gave up -----------------------------------------------------------------------------------

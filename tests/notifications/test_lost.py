@@ -102,7 +102,31 @@ def test_the_answer_is_the_same_whether_anything_is_open_or_not(client: Client, 
 
 def test_nobodys_mailbox_is_filled(client: Client, invoice: Invoice) -> None:
     assert {ask(client) for _press in range(5)} == {(302, "/lost/?sent")}
-    assert Event.objects.filter(kind="links.asked").count() == 3
+    assert Event.objects.filter(kind="links.asked").count() == 1
+
+
+def test_asked_again_it_mails_again_after_six_hours_and_not_while_the_last_one_waits(invoice: Invoice) -> None:
+    hours = timedelta(hours=1)
+    assert [lost.ask(ANA, now=NOW + at * hours) for at in (0, 1, 5)] == [1, 0, 0]
+    assert made() == [("harbour-pine", ANA)]
+    assert lost.ask(ANA, now=NOW + 7 * hours) == 0
+    Delivery.objects.filter(template="links").update(status="sent", sent_at=NOW)
+    assert lost.ask(ANA, now=NOW + 7 * hours) == 1
+
+
+def test_strangers_do_not_use_up_a_businesss_mails_of_the_day(merchant: Merchant) -> None:
+    payers = [f"p{number}@duarte.example" for number in range(9)]
+    for payer in payers:
+        publish(make_draft(merchant, payer_email=payer))
+    asked = 0
+    for hour in range(0, 24, 6):
+        for payer in payers:
+            asked += lost.ask(payer, now=NOW + timedelta(hours=hour))
+        fanout.run(NOW)
+        Delivery.objects.filter(template="links").update(status="sent", sent_at=NOW)
+
+    assert asked == 20
+    assert lost.ask(payers[0], now=NOW + timedelta(hours=25)) == 1
 
 
 def test_one_place_asks_for_twenty_addresses_an_hour(client: Client) -> None:

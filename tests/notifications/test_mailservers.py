@@ -1,6 +1,9 @@
 """A merchant's own mail server: guarded, tested before it is switched on, and used for payers' mails alone."""
 
+import contextlib
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -13,7 +16,7 @@ from django.test import Client
 
 from merchants import secrets
 from merchants.models import Event, Merchant, User
-from notifications import courier, fanout, mailservers, own_server
+from notifications import courier, fanout, mailservers, outbox, own_server, turns
 from notifications.models import Delivery, MailServer
 from notifications.own_server import Wanted
 from tests.factories import NOW, PASSWORD, make_draft, publish
@@ -111,6 +114,41 @@ def test_a_test_says_what_the_server_said(merchant: Merchant, owner: User, own: 
     own.answers = ["550 5.7.1 Not your sender"]
     assert own_server.test(MailServer.objects.get(), by=owner, now=NOW) == "550 5.7.1 Not your sender"
     assert MailServer.objects.get().tested_at is None
+
+
+def test_a_server_that_drips_does_not_hold_the_page(merchant: Merchant, owner: User, own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_server, "TEST_TIMEOUT", 0.5)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        plug, _address = listener.accept()
+        with contextlib.suppress(OSError), plug:
+            for _number in range(40):
+                plug.sendall(b"2")
+                time.sleep(0.1)
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    own_server.save(merchant, wanted=wanted(own, port=listener.getsockname()[1]), by=owner, now=NOW)
+    began = time.monotonic()
+    assert own_server.test(MailServer.objects.get(), by=owner, now=NOW) == "The mail server did not answer in 1 s."
+    assert time.monotonic() - began < 3
+    thread.join()
+    listener.close()
+
+
+def test_mails_to_the_business_do_not_wait_behind_those_through_its_own_server(server: MailServer, merchant: Merchant) -> None:
+    MailServer.objects.update(is_enabled=True)
+    Merchant.objects.update(daily_mail_limit=1000)
+    common = {"merchant": merchant, "event": Event.objects.first(), "channel": "email", "created_at": NOW}
+    payers = [
+        Delivery(template="issued", recipient=f"p{n}@duarte.example", message_id=f"<{n}>", next_at=NOW, **common) for n in range(turns.SHOWN + 1)
+    ]
+    news = Delivery(template="owners_told", recipient="owner@pine.example", message_id="<news>", **common | {"next_at": NOW + timedelta(minutes=1)})
+    Delivery.objects.bulk_create([*payers, news])
+
+    claimed = outbox.claim("email", now=NOW + timedelta(minutes=2), limit=6, busy={server.pk: 6})
+    assert [mail.recipient for mail in claimed] == ["owner@pine.example"]
 
 
 def test_a_server_that_went_down_holds_up_its_own_mails_alone(server: MailServer, owner: User, mailserver: Mailserver) -> None:

@@ -13,10 +13,10 @@ from django.urls import reverse
 from invoicing.attention import matters
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant, User
-from notifications import copies, emails, fanout, mail_filters, outbox, unreached
+from notifications import copies, courier, emails, fanout, mail_filters, outbox, unreached
 from notifications.models import Delivery
 from notifications.transports import Outcome
-from tests.factories import NOW, make_draft, make_merchant, publish
+from tests.factories import NOW, add_member, make_draft, make_merchant, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def refused(delivery: Delivery, answer: str = "No such person") -> Delivery:
 
 def mailed(invoice: Invoice, recipient: str, **fields: Any) -> Delivery:
     """A mail about `invoice` of an event of its own."""
-    event = Event.objects.create(merchant=invoice.merchant, kind="delivery.resent", subject_kind="invoice", subject_id=invoice.pk, at=NOW)
+    event = Event.objects.create(merchant=invoice.merchant, kind="invoice.reminded", subject_kind="invoice", subject_id=invoice.pk, at=NOW)
     values = {"template": "issued", "channel": "email", "status": "queued", "next_at": NOW, "created_at": NOW, **fields}
     return Delivery.objects.create(
         merchant=invoice.merchant, event=event, invoice=invoice, recipient=recipient, message_id=f"<{event.pk}@test>", **values
@@ -219,9 +219,31 @@ def test_a_copy_beside_it_does_not_settle_the_mail_itself(invoice: Invoice, merc
     assert list(unreached.mails(merchant)) == [first]
 
 
+def test_sending_one_address_again_does_not_settle_another(merchant: Merchant, owner: User) -> None:
+    publish(make_draft(merchant, mail_copies={"to": ["rui@duarte.example"]}), now=NOW)
+    fanout.run(NOW)
+    Delivery.objects.filter(recipient="ana@duarte.example").update(status="failed")
+    Delivery.objects.filter(recipient="rui@duarte.example").update(status="sent", sent_at=NOW)
+    outbox.send_again(Delivery.objects.get(recipient="rui@duarte.example"), by=owner, now=NOW)
+
+    assert [mail.recipient for mail in unreached.mails(merchant)] == ["ana@duarte.example"]
+
+
 def test_another_mail_of_another_kind_or_invoice_settles_nothing(invoice: Invoice, merchant: Merchant) -> None:
     first = mailed(invoice, "ana@duarte.example", status="failed")
     mailed(invoice, "ana@duarte.example", template="receipt")
     mailed(publish(make_draft(merchant)), "ana@duarte.example")
 
     assert list(unreached.mails(merchant)) == [first]
+
+
+def test_a_viewer_never_reads_the_payers_link_in_what_a_mail_server_said(
+    issued_mail: Delivery, merchant: Merchant, client_as: AS, mailserver: Any
+) -> None:
+    mailserver.answers = [f"554 5.7.1 blocked URL https://pay.example/i/{SECRET}/pay/"]
+    courier.round_of("email", now=NOW)
+    client = client_as(add_member(merchant, "viewer"))
+
+    seen = page(client, "message", issued_mail.pk)
+    assert "blocked URL https://pay.example/i/…/pay/" in seen
+    assert SECRET not in seen + page(client, "invoice", issued_mail.invoice_id) + page(client, "messages")

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant, User
-from notifications import fanout, outbox
+from notifications import fanout, limits, outbox
 from notifications.models import Attempt, Delivery
 from notifications.transports import Outcome
 from tests.factories import NOW, make_draft, make_merchant, publish
@@ -197,6 +197,15 @@ def test_mails_over_the_daily_limit_go_out_the_next_day_and_say_why(merchant: Me
     assert outbox.claim("email", now=NOW + timedelta(hours=5), limit=10) == []
     assert [delivery.pk for delivery in outbox.claim("email", now=midnight, limit=10)] == [held.pk]
     assert Delivery.objects.get(pk=held.pk).reason == ""
+
+
+def test_a_mail_that_came_back_has_been_sent_all_the_same(issued_mail: Delivery, merchant: Merchant) -> None:
+    [claimed] = outbox.claim("email", now=NOW, limit=1)
+    outbox.finish(claimed, lease=1, outcome=GOOD, now=NOW)
+    assert outbox.bounced(fresh(issued_mail), reason="It came back.", now=NOW)
+
+    assert limits.left_today(merchant, now=NOW) == 199
+    assert limits.left_today(merchant, now=NOW + timedelta(days=1)) == 200
 
 
 def test_the_day_of_the_limit_is_the_merchants_own() -> None:

@@ -1,6 +1,7 @@
 """Copies of the payer's mails, and recipients that change after an invoice was issued."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from email import message_from_bytes, policy
 from hashlib import sha256
 from typing import Any
@@ -14,6 +15,7 @@ from invoicing.recipients import everybody, split, tidy
 from merchants.models import Event, Merchant, User
 from notifications import courier, fanout, outbox, recipients
 from notifications.models import Delivery
+from notifications.transports import Outcome
 from tests.factories import NOW, add_member, make_draft, publish
 from tests.notifications.conftest import Mailserver, take
 
@@ -140,6 +142,80 @@ def test_a_corrected_address_gets_what_it_missed_and_what_waits_for_the_wrong_on
     ]
 
 
+def test_new_recipients_get_one_though_the_first_mails_were_not_made_yet(merchant: Merchant, owner: User) -> None:
+    invoice = copied(merchant)
+    recipients.change(invoice, main="ana@new.example", copies=COPIES, mail_now=True, by=owner, now=NOW)
+    fanout.run(NOW)
+    assert mails("issued") == [
+        ("ana@new.example", "to", "queued"),
+        ("rui@duarte.example", "to", "queued"),
+        ("books@duarte.example", "cc", "queued"),
+        ("quiet@duarte.example", "bcc", "queued"),
+    ]
+
+
+def test_an_address_corrected_before_its_mail_was_made_gets_none(issued_mail: Delivery, owner: User) -> None:
+    for address, copies in (("wrong@new.example", {"cc": ["books@new.example"]}), ("right@new.example", {"bcc": ["books@new.example"]})):
+        recipients.change(Invoice.objects.get(), main=address, copies=copies, mail_now=True, by=owner, now=NOW)
+    fanout.run(NOW)
+    assert mails("issued") == [
+        ("ana@duarte.example", "to", "cancelled"),
+        ("books@new.example", "bcc", "queued"),
+        ("right@new.example", "to", "queued"),
+    ]
+
+
+def test_what_was_being_tried_as_the_address_was_changed_is_not_tried_again(issued_mail: Delivery, owner: User, mailserver: Mailserver) -> None:
+    [claimed] = outbox.claim("email", now=NOW, limit=1)
+    recipients.change(Invoice.objects.get(), main="ana@new.example", copies={}, mail_now=False, by=owner, now=NOW)
+    outbox.finish(claimed, lease=claimed.lease, outcome=Outcome(False, code="451", answer="Later"), now=NOW)
+    courier.round_of("email", now=NOW + timedelta(minutes=5))
+
+    issued_mail.refresh_from_db()
+    assert (issued_mail.status, issued_mail.reason) == ("cancelled", "Its address was changed before this could be sent.")
+    assert mailserver.taken == []
+
+
+def test_what_a_member_sends_again_goes_to_the_old_address_too(issued_mail: Delivery, owner: User, mailserver: Mailserver) -> None:
+    courier.round_of("email", now=NOW)
+    recipients.change(Invoice.objects.get(), main="ana@new.example", copies={}, mail_now=False, by=owner, now=NOW)
+    outbox.send_again(Delivery.objects.get(pk=issued_mail.pk), by=owner, now=NOW)
+    courier.round_of("email", now=NOW)
+    assert [message_from_bytes(raw, policy=policy.default)["To"] for raw in mailserver.taken] == ["ana@duarte.example", "ana@duarte.example"]
+
+
+@pytest.mark.parametrize("status", ["queued", "sending", "failed"])
+def test_who_was_taken_out_before_it_left_is_not_named_to_the_others(merchant: Merchant, owner: User, status: str) -> None:
+    invoice = publish(make_draft(merchant, mail_copies={"cc": ["wrong@other.example"]}), now=NOW)
+    fanout.run(NOW)
+    Delivery.objects.filter(recipient="wrong@other.example").update(status=status)
+    main = Delivery.objects.select_related("invoice").get(recipient="ana@duarte.example")
+    assert recipients.visible(main) == (["ana@duarte.example"], ["wrong@other.example"])
+    recipients.change(invoice, main="ana@duarte.example", copies={}, mail_now=False, by=owner, now=NOW)
+    assert recipients.visible(main) == (["ana@duarte.example"], [])
+
+
+def test_who_became_a_blind_copy_before_it_left_is_one(merchant: Merchant, owner: User, mailserver: Mailserver) -> None:
+    invoice = publish(make_draft(merchant, mail_copies={"cc": ["books@other.example"]}), now=NOW)
+    fanout.run(NOW)
+    recipients.change(invoice, main="ana@duarte.example", copies={"bcc": ["books@other.example"]}, mail_now=False, by=owner, now=NOW)
+    assert mails("issued") == [("ana@duarte.example", "to", "queued"), ("books@other.example", "bcc", "queued")]
+    while courier.round_of("email", now=NOW):
+        pass
+    assert len(mailserver.taken) == 2
+    assert not any(b"books@" in raw for raw in mailserver.taken)
+
+
+def test_what_a_mail_showed_stays_after_it_left(merchant: Merchant, owner: User, mailserver: Mailserver) -> None:
+    invoice = copied(merchant)
+    fanout.run(NOW)
+    while courier.round_of("email", now=NOW):
+        pass
+    recipients.change(invoice, main="ana@new.example", copies={}, mail_now=False, by=owner, now=NOW)
+    left = Delivery.objects.get(recipient="rui@duarte.example")
+    assert recipients.visible(left) == (["ana@duarte.example", "rui@duarte.example"], ["books@duarte.example"])
+
+
 def test_owners_are_told_of_another_address_once_there_is_money_on_the_invoice(merchant: Merchant, owner: User) -> None:
     invoice = copied(merchant)
     take(invoice, 100)
@@ -172,6 +248,21 @@ def test_a_damaged_pdf_is_left_out(merchant: Merchant, mailserver: Mailserver) -
     invoice = publish(make_draft(Merchant.objects.get()), now=NOW)
     damaged = {"sha256": "0" * 64, "made_at": NOW, "file": ContentFile(b"%PDF-1.7 it", "x.pdf")}
     Rendering.objects.update_or_create(invoice=invoice, kind="invoice", defaults=damaged)
+    fanout.run(NOW)
+    courier.round_of("email", now=NOW)
+    [raw] = mailserver.taken
+    assert b"application/pdf" not in raw
+
+
+def test_a_storage_that_answers_with_anything_holds_no_mail(merchant: Merchant, mailserver: Mailserver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_rendering: Rendering) -> bytes:
+        raise RuntimeError("The bucket is gone.")
+
+    Merchant.objects.update(attach_pdf=True)
+    invoice = publish(make_draft(Merchant.objects.get()), now=NOW)
+    kept = {"made_at": NOW, "file": ContentFile(b"%PDF-1.7 it", "x.pdf")}
+    Rendering.objects.update_or_create(invoice=invoice, kind="invoice", defaults=kept)
+    monkeypatch.setattr("invoicing.pdf.content", broken)
     fanout.run(NOW)
     courier.round_of("email", now=NOW)
     [raw] = mailserver.taken

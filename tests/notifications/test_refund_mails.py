@@ -9,7 +9,7 @@ import pytest
 
 from invoicing import timeline
 from merchants.models import Event, Merchant
-from notifications import courier, emails, fanout, outbox
+from notifications import courier, emails, fanout, outbox, recipients
 from notifications.models import Attempt, Delivery
 from notifications.plans import TEMPLATES
 from notifications.transports import Withheld
@@ -522,6 +522,15 @@ def test_nobody_is_told_that_it_was_sent_by_a_transaction_that_does_not_pay_it(s
         withheld(waiting(story, "refund_told"), story)
         == "By the time this could be sent, the network had shown that this transaction does not pay it."
     )
+
+
+def test_what_was_being_tried_does_not_go_to_the_old_address_though_that_gets_copies(story: RefundStory) -> None:
+    story.ask()
+    delivery = waiting(story, "refund_wanted")
+    Delivery.objects.filter(pk=delivery.pk).update(status="sending")
+    recipients.change(story.fresh(), main="ana@new.example", copies={"cc": [PAYER]}, mail_now=False, by=story.owner, now=story.now)
+
+    assert withheld(delivery, story) == "Its address was changed before this could be sent."
 
 
 # --- links and secrets ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from django.db import transaction
 from invoicing import lifecycle, reminder_rules, reminders
 from invoicing.models import Invoice
 from merchants.models import Merchant, User
-from notifications import courier, emails, fanout
+from notifications import courier, emails, fanout, outbox, recipients
 from notifications.models import Delivery
 from notifications.transports import Withheld
 from tests.factories import NOW, make_draft, publish
@@ -155,3 +155,103 @@ def test_a_week_without_workers_is_one_mail(invoice: Invoice, mailserver: Mailse
     reminders.run_due(now=now)
     fanout.run(now)
     assert Delivery.objects.filter(template="reminder").count() == 1
+
+
+# --- several at once ----------------------------------------------------------------------------------------------
+def sent(now: datetime) -> None:
+    while courier.round_of("email", now=now):
+        pass
+
+
+def states() -> list[tuple[str, str]]:
+    return list(Delivery.objects.filter(template="reminder").order_by("id").values_list("status", "reason"))
+
+
+LATER = ("cancelled", "It could not be sent in time; the next one took its place.")
+TODAY = ("cancelled", "Another one had gone out on that day.")
+
+
+def test_of_those_that_waited_for_a_mail_server_the_latest_leaves(invoice: Invoice, mailserver: Mailserver) -> None:
+    fanout.run(NOW)
+    sent(NOW)
+    for day in (on(28, month=11), on(30, month=11), on(1)):
+        queued(day)
+    mailserver.taken.clear()
+    sent(on(1) + timedelta(minutes=5))
+
+    assert states() == [LATER, LATER, ("sent", "")]
+    [mail] = mailserver.taken
+    assert b"Subject: Due today" in mail
+
+
+def test_one_that_a_limit_moved_to_the_day_of_the_next_makes_room_for_it(invoice: Invoice, mailserver: Mailserver) -> None:
+    Merchant.objects.update(daily_mail_limit=0)
+    queued(on(30, month=11))
+    sent(on(30, month=11))
+    Merchant.objects.update(daily_mail_limit=50)
+    queued(on(1))
+    sent(on(1))
+
+    assert states() == [LATER, ("sent", "")]
+
+
+def test_one_that_left_after_midnight_is_that_days(invoice: Invoice, mailserver: Mailserver) -> None:
+    queued(on(30, month=11))
+    sent(on(1, 0))
+    queued(on(1))
+    sent(on(1))
+
+    assert states() == [("sent", ""), TODAY]
+
+
+def test_one_that_waits_for_its_next_try_leaves_if_the_later_one_was_not_sent(invoice: Invoice, owner: User, mailserver: Mailserver) -> None:
+    earlier = queued(on(30, month=11))
+    later = queued(on(1))
+    outbox.cancel(later, reason="A payment is confirming; nobody is asked again meanwhile.", now=on(1))
+
+    assert emails.write(earlier, now=on(1)).subject.startswith("Due today")
+
+
+def test_each_recipient_is_counted_alone(invoice: Invoice, owner: User, mailserver: Mailserver) -> None:
+    queued(on(30, month=11))
+    sent(on(1, 0))
+    copies = {"cc": ["books@duarte.example"]}
+    recipients.change(Invoice.objects.get(), main="ana@duarte.example", copies=copies, mail_now=False, by=owner, now=on(1, 1))
+    reminders.run_due(now=on(1))
+    fanout.run(on(1))
+    sent(on(1))
+
+    assert states() == [("sent", ""), TODAY, ("sent", "")]
+
+
+def again(now: datetime, owner: User) -> Delivery:
+    """The reminder of 30 November, which arrived, sent again at `now`."""
+    first = queued(on(30, month=11))
+    sent(on(30, month=11))
+    return outbox.again(Delivery.objects.get(pk=first.pk), by=owner, now=now)
+
+
+def test_one_sent_again_counts_for_the_day(invoice: Invoice, owner: User, mailserver: Mailserver) -> None:
+    again(on(1, 8), owner)
+    reminders.run_due(now=on(1))
+    fanout.run(on(1))
+    sent(on(1))
+
+    assert states() == [("sent", ""), ("sent", "")]
+    with pytest.raises(reminders.Refused, match=r"^Ana Duarte has been reminded of INV-000001 today"):
+        reminders.remind(invoice, by=owner, now=on(1, 10))
+
+
+def test_one_sent_again_that_waits_since_yesterday_stands_in_for_todays(invoice: Invoice, owner: User, mailserver: Mailserver) -> None:
+    again(on(30, 20, month=11), owner)
+    queued(on(1))
+    sent(on(1))
+
+    assert states() == [("sent", ""), ("sent", ""), TODAY]
+
+
+def test_a_member_may_send_one_again_on_its_day(invoice: Invoice, owner: User, mailserver: Mailserver) -> None:
+    again(on(30, 10, month=11), owner)
+    sent(on(30, 10, month=11))
+
+    assert states() == [("sent", ""), ("sent", "")]

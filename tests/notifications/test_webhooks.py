@@ -1,7 +1,12 @@
 """Webhooks to a real receiver on this machine, verified with the library that receivers use."""
 
+import gzip
 import json
 import logging
+import socket
+import threading
+import tracemalloc
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -143,6 +148,17 @@ def test_gone_is_final_and_switches_the_endpoint_off(waiting: Delivery, receiver
     }
 
 
+def test_the_message_that_was_answered_gone_is_caught_up_with(waiting: Delivery, receiver: HTTPServer, endpoint: Endpoint, owner: User) -> None:
+    """The try began before the answer that switched the endpoint off."""
+    receiver.expect_request("/hooks").respond_with_data("", status=410)
+    courier.round_of("webhook", now=NOW)
+    off = Endpoint.objects.get(pk=endpoint.pk)
+
+    assert endpoints.missed(off) == 1
+    assert endpoints.enable(off, by=owner, now=NOW + timedelta(hours=1)) == 1
+    assert list(Delivery.objects.filter(webhook_id=waiting.webhook_id).order_by("id").values_list("status", flat=True)) == ["failed", "queued"]
+
+
 def test_what_waits_for_an_endpoint_that_is_switched_off_waits_until_it_is_on_again(waiting: Delivery, receiver: HTTPServer, owner: User) -> None:
     receiver.expect_request("/hooks").respond_with_data("")
     endpoint = Endpoint.objects.get()
@@ -208,6 +224,7 @@ def test_retry_after_is_honoured(waiting: Delivery, receiver: HTTPServer, status
         ("soon", None),
         ("", None),
         ("-5", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
     ],
 )
 def test_how_retry_after_is_read(text: str, wait: timedelta | None) -> None:
@@ -220,6 +237,96 @@ def test_only_the_beginning_of_an_answer_is_kept(waiting: Delivery, receiver: HT
     answer = last(waiting)[3]
 
     assert answer == "\N{REPLACEMENT CHARACTER}" * 2 + "x" * 1998
+
+
+class Raw:
+    """A receiver that answers these bytes, whatever HTTP says to them, for as long as somebody takes them."""
+
+    def __init__(self) -> None:
+        self.answer: Iterator[bytes] = iter([])
+        self.taken = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/hooks"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        try:
+            plug, _address = self.listener.accept()
+            with plug:
+                plug.recv(100_000)
+                for piece in self.answer:
+                    plug.sendall(piece)
+                    self.taken += len(piece)
+        except OSError:
+            return
+
+
+@pytest.fixture
+def raw(endpoint: Endpoint) -> Iterator[Raw]:
+    """Where the endpoint is."""
+    receiver = Raw()
+    Endpoint.objects.filter(pk=endpoint.pk).update(url=receiver.url)
+    yield receiver
+    receiver.listener.close()
+
+
+REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\n"
+
+
+def test_of_a_redirect_too_only_the_beginning_is_read(raw: Raw, waiting: Delivery) -> None:
+    raw.answer = iter([REDIRECT + b"\r\n"] + [b"x" * 1_000_000] * 40)
+    courier.round_of("webhook", now=NOW)
+
+    assert last(waiting)[2] == "302"
+    assert raw.taken < 10_000_000
+
+
+def test_a_redirect_is_not_unpacked(raw: Raw, waiting: Delivery) -> None:
+    bomb = gzip.compress(b"\0" * 60_000_000)
+    raw.answer = iter([REDIRECT + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb), bomb])
+    tracemalloc.start()
+    courier.round_of("webhook", now=NOW)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert last(waiting)[2] == "302"
+    assert peak < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("status", "header"),
+    [
+        ("302", b"Location: http://["),
+        ("302", b"Location: /\xff"),
+        ("503", b"Retry-After: Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),
+        ("500", b"X: \x00"),
+    ],
+)
+def test_an_answer_is_an_answer_whatever_is_in_its_headers(raw: Raw, waiting: Delivery, endpoint: Endpoint, status: str, header: bytes) -> None:
+    raw.answer = iter([b"HTTP/1.1 %s Odd\r\n%s\r\nContent-Length: 0\r\n\r\n" % (status.encode(), header)])
+    courier.round_of("webhook", now=NOW)
+
+    assert (fresh(waiting).status, last(waiting)[2]) == ("queued", status)
+    assert Endpoint.objects.get(pk=endpoint.pk).failing_since is not None
+
+
+def test_the_status_line_is_kept_as_every_database_takes_it(raw: Raw, waiting: Delivery) -> None:
+    raw.answer = iter([b"HTTP/1.1 500 a\x00b" + b"x" * 3000 + b"\r\nContent-Length: 0\r\n\r\n"])
+    courier.round_of("webhook", now=NOW)
+
+    assert (fresh(waiting).status, last(waiting)[3]) == ("queued", "a\N{REPLACEMENT CHARACTER}b" + "x" * 1997)
+
+
+def test_an_answer_that_nobody_foresaw_is_a_failure_of_the_endpoint(
+    waiting: Delivery, receiver: HTTPServer, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.expect_request("/hooks").respond_with_data("")
+    monkeypatch.setattr("notifications.transports.webhook.judge", lambda *_answer: 1 / 0)
+    courier.round_of("webhook", now=NOW)
+    row = Endpoint.objects.get(pk=endpoint.pk)
+
+    assert (fresh(waiting).status, last(waiting)[3]) == ("queued", "It could not be sent: ZeroDivisionError. The log says more.")
+    assert (row.failures, row.failing_since is not None) == (1, True)
 
 
 def test_a_receiver_that_is_down_is_tried_again(waiting: Delivery, endpoint: Endpoint) -> None:
@@ -237,7 +344,7 @@ def test_a_receiver_that_does_not_answer_in_time_is_tried_again(waiting: Deliver
         return Response("late")
 
     receiver.expect_request("/hooks").respond_with_handler(sleepy)
-    monkeypatch.setattr("notifications.transports.webhook.TIMEOUT", (5, 1))
+    monkeypatch.setattr("notifications.transports.webhook.DEADLINE", 1.0)
     courier.round_of("webhook", now=NOW)
 
     assert (fresh(waiting).status, last(waiting)[3]) == ("queued", "No answer in 1 s.")

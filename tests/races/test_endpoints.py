@@ -75,6 +75,74 @@ def test_without_the_merchants_lock_it_is_missed() -> None:
         assert failures(switched_on_beside_a_fan_out) == TWIN_RUNS
 
 
+def test_pausing_beside_switching_on_is_no_deadlock() -> None:
+    """Each has what the other one wants next: the merchant, and the endpoint."""
+    merchant, owner = someone()
+    endpoint = endpoints.add(merchant, url=URL, by=owner, now=NOW)[0]
+    endpoints.disable(endpoint, reason="", by=owner, now=NOW)
+    meeting, hold, tell = Meeting(2), endpoints._hold, endpoints._tell
+
+    def held(pk: int) -> None:
+        hold(pk)
+        meeting.wait()
+
+    def told(kind: str, *args: Any, **kwargs: Any) -> None:
+        if kind == "endpoint.paused":
+            meeting.wait()
+        tell(kind, *args, **kwargs)
+
+    with patched((endpoints, "_hold", held), (endpoints, "_tell", told)):
+        results = race(
+            *[lambda change=change: change(Endpoint.objects.get(pk=endpoint.pk), by=owner, now=NOW) for change in (endpoints.enable, endpoints.pause)]
+        )
+    assert results == [0, True]
+
+
+def off_again_while_it_catches_up() -> None:
+    """It has looked at what it missed, and is switched off and on before it is done; meanwhile something happens."""
+    merchant, owner = someone()
+    endpoint = endpoints.add(merchant, url=URL, by=owner, now=NOW)[0]
+    endpoints.disable(endpoint, reason="", by=owner, now=NOW)
+    with patched((replays, "catch_up", not_caught_up)):
+        endpoints.enable(endpoint, by=owner, now=NOW)
+    fan_out()
+    meeting, has_looked = Meeting(2), threading.Event()
+    given_up, catch_up = replays._given_up, replays.catch_up
+
+    def looked(*args: Any) -> Any:
+        has_looked.set()
+        meeting.wait()
+        return given_up(*args)
+
+    def off_and_on() -> None:
+        has_looked.wait(timeout=10)
+        endpoints.disable(Endpoint.objects.get(pk=endpoint.pk), reason="", by=owner, now=NOW)
+        publish(make_draft(merchant))
+        fan_out()
+        with patched((replays, "catch_up", not_caught_up)):
+            endpoints.enable(Endpoint.objects.get(pk=endpoint.pk), by=owner, now=NOW)
+        meeting.wait()
+
+    with patched((replays, "_given_up", looked)):
+        race(lambda: catch_up(endpoint, by=owner, now=NOW), off_and_on)
+    replays.go_on(NOW)
+    assert Delivery.objects.filter(endpoint=endpoint, template="invoice.issued").count() == 1
+
+
+def not_caught_up(*_args: Any, **_more: Any) -> int:
+    """In place of a process that lives."""
+    return 0
+
+
+def test_what_happens_while_it_is_off_again_is_not_forgotten() -> None:
+    off_again_while_it_catches_up()
+
+
+def test_without_the_endpoints_lock_it_is_forgotten() -> None:
+    with patched((replays, "_held", lambda endpoint: Endpoint.objects.select_related("merchant").get(pk=endpoint.pk))):
+        assert failures(off_again_while_it_catches_up) == TWIN_RUNS
+
+
 def two_add_the_tenth() -> None:
     merchant, owner = someone()
     Endpoint.objects.bulk_create(Endpoint(merchant=merchant, url=URL, secret="x") for _each in range(9))
@@ -113,5 +181,5 @@ def test_two_clicks_send_a_range_again_once() -> None:
 
 
 def test_without_the_endpoints_lock_it_is_sent_twice() -> None:
-    with patched((replays, "_hold", not_held)):
+    with patched((replays, "_held", not_held)):
         assert failures(two_send_a_range_again) == TWIN_RUNS
