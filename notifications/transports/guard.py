@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -43,13 +44,37 @@ class AddressRefused(Exception):
 
 
 def allowed(ip: str, loopback_ok: bool) -> bool:
-    """Whether a webhook may be sent to `ip`: a public unicast address, or this machine where `loopback_ok`."""
+    """Whether a webhook may be sent to `ip`: a public unicast address that is not this machine's own, or loopback where
+    `loopback_ok`."""
     address = _unwrapped(ipaddress.ip_address(ip.partition("%")[0]))
     if address.is_loopback:
         return loopback_ok
     if address.is_multicast or address.is_reserved or not address.is_global:
         return False
-    return not any(address in network for network in ALSO_INSIDE if network.version == address.version)
+    if any(address in network for network in ALSO_INSIDE if network.version == address.version):
+        return False
+    return not _is_ours(address)
+
+
+def _is_ours(address: IPAddress) -> bool:
+    """Whether a network card of this machine has it: only such an address can be bound to, and binding sends nothing. Where the
+    system lets anything be bound, this cannot be told."""
+    nobodys = "192.0.2.1" if address.version == 4 else "2001:db8::1"  # RFC 5737, RFC 3849: for documents
+    return _can_bind(str(address)) and not _can_bind(nobodys)
+
+
+def _can_bind(ip: str) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_DGRAM) as plug:
+            plug.bind((ip, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _is_our_name(host: str) -> bool:
+    """Whether `host` is where this installation itself is reached, also when that is another machine in front of it."""
+    return host.rstrip(".").lower() == (urlsplit(settings.SITE_URL).hostname or "").lower() and host != "localhost" and not _is_loopback(host)
 
 
 def _unwrapped(address: IPAddress) -> IPAddress:
@@ -77,6 +102,8 @@ def objection(url: str, loopback_ok: bool) -> str | None:
         return _("The address must begin with https://, so that nobody on the way can read along.")
     if _is_address(host) and not allowed(host, loopback_ok):
         return _("%(host)s is inside a private network. Webhooks go to public addresses.") % {"host": host}
+    if _is_our_name(host):
+        return _("%(host)s is this installation itself. Webhooks go to your own system.") % {"host": host}
     if host == "localhost" and not loopback_ok:
         return _("%(host)s is inside a private network. Webhooks go to public addresses.") % {"host": host}
     return None

@@ -190,3 +190,27 @@ def test_when_very_many_were_left_behind_no_more_are(hanging_names: threading.Ev
     threading.Timer(0.5, hanging_names.set).start()
 
     assert guard.resolve("hooks.example", 443, loopback_ok=True, only_loopback=False, within=0.1)[0][4] == ("127.0.0.1", 443)
+
+
+def test_this_machines_own_public_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert guard.allowed("93.184.215.14", False) is True
+    monkeypatch.setattr(guard, "_can_bind", lambda ip: ip == "93.184.215.14")
+    assert guard.allowed("93.184.215.14", False) is False
+    assert guard.allowed("::ffff:93.184.215.14", False) is False
+    assert guard.allowed("93.184.215.15", False) is True
+
+
+def test_where_anything_can_be_bound_no_address_is_taken_for_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_can_bind", lambda _ip: True)
+    assert guard.allowed("93.184.215.14", False) is True
+
+
+def test_what_can_be_bound_is_what_this_machine_has() -> None:
+    assert (guard._can_bind("127.0.0.1"), guard._can_bind("192.0.2.1")) == (True, False)
+
+
+@pytest.mark.parametrize("url", ["https://pay.example.com/hooks", "https://PAY.example.com./hooks", "https://pay.example.com:8443/"])
+def test_this_installation_is_no_endpoint(settings: Any, url: str) -> None:
+    settings.SITE_URL = "https://pay.example.com"
+    assert "is this installation itself" in (guard.objection(url, False) or "")
+    assert guard.objection("https://shop.example.com/hooks", False) is None
