@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from invoicing.models import Invoice
@@ -232,7 +233,7 @@ def _rate(transfer: Any, asset: dict[str, Any] | None, document: Document) -> st
         return ""
     source = transfer.credit_source or _("unknown source")
     when = f", {moments.short(transfer.credit_rate_at, document.time_zone)}" if transfer.credit_rate_at else ""
-    return f"{rate_words(transfer.credit_rate, asset['symbol'], document.invoice.currency, document.invoice.language)} ({source}{when})"
+    return f"{rate_words(transfer.credit_rate, asset['symbol'], document.invoice.currency, translation.get_language() or 'en')} ({source}{when})"
 
 
 @dataclass(frozen=True)

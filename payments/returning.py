@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from django.utils import translation
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -129,7 +130,7 @@ class Returning(Slip):
 
     @property
     def rate(self) -> str:
-        return rate_words(self.refund.rate, self.asset["symbol"], self.document.invoice.currency, self.document.invoice.language)
+        return rate_words(self.refund.rate, self.asset["symbol"], self.document.invoice.currency, translation.get_language() or "en")
 
     @property
     def explorer(self) -> str:
@@ -141,7 +142,7 @@ class Returning(Slip):
     def block(self) -> str:
         """'31,204,877', or empty while it waits for one."""
         height = self.refund.block_height
-        return "" if height is None else money.grouped(height, 0, self.document.invoice.language)
+        return "" if height is None else money.grouped(height, 0, translation.get_language() or "en")
 
     @property
     def usual_time(self) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -137,13 +138,13 @@ class Received:
 
     @property
     def rate(self) -> str:
-        return rate_words(self.transfer.credit_rate, self.asset["symbol"], self.document.invoice.currency, self.document.invoice.language)
+        return rate_words(self.transfer.credit_rate, self.asset["symbol"], self.document.invoice.currency, translation.get_language() or "en")
 
     @property
     def block(self) -> str:
         """'31,204,877', or empty while it waits for one."""
         height = self.transfer.block_height
-        return "" if height is None else money.grouped(height, 0, self.document.invoice.language)
+        return "" if height is None else money.grouped(height, 0, translation.get_language() or "en")
 
     @property
     def usual_time(self) -> str:

@@ -17,6 +17,7 @@ from notifications import emails, fanout
 from notifications.models import Delivery
 from tests.factories import NOW, make_draft, publish
 from tests.invoicing.page import sent
+from tests.payments.money import USDT, Story
 
 pytestmark = pytest.mark.django_db
 GERMAN = {"accept-language": "de"}
@@ -68,6 +69,16 @@ def test_a_page_of_no_invoice_speaks_what_the_browser_asks_for(db: None) -> None
     page = Client(headers=GERMAN).get(reverse("checkout", args=["nonsense"]))
     assert (page.status_code, page["Content-Language"], "Hier ist nichts" in page.content.decode()) == (404, "de", True)
     assert "There is nothing here" in Client(headers={"accept-language": "ja"}).get(reverse("checkout", args=["nonsense"])).content.decode()
+
+
+def test_the_dashboard_writes_rates_and_the_payers_page_does_each_in_its_own_language(merchant: Merchant, owner: User, client_as: Any) -> None:
+    story = Story(merchant, language="de")
+    story.pay(USDT)
+    story.blocks(5)
+    desk = client_as(owner).get(reverse("invoice", args=[merchant.slug, story.invoice.pk])).content.decode()
+    assert "1 EUR = 1.0860 USDT" in desk
+    assert "1,0860" not in desk
+    assert "1 EUR = 1,0860 USDT" in html(story.invoice, "checkout")
 
 
 def test_a_language_that_is_offered_no_more_is_read_in_english(merchant: Merchant, settings: Any) -> None:
