@@ -11,27 +11,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from merchants.models import Merchant
 from notifications import event_types, queries
+from notifications.delivery_lists import Chip, Show, chips
 from notifications.models import Channel, Delivery, Endpoint
 
 State = Delivery.State
-PAGE = 50
-COUNTED = 99  # no page counts a whole table
-
-
-@dataclass(frozen=True)
-class Show:
-    """A choice of `?state=`: its word, and the states it takes in."""
-
-    word: str | Promise
-    states: tuple[State, ...]
-    is_counted: bool = False  # what wants a look
-
 
 SHOWS: dict[str, Show] = {
     "": Show(_l("All"), tuple(State)),
@@ -39,14 +27,6 @@ SHOWS: dict[str, Show] = {
     "delivered": Show(_l("Delivered"), (State.SENT,)),
     "failed": Show(_l("Given up"), (State.FAILED, State.CANCELLED), is_counted=True),
 }
-
-
-@dataclass(frozen=True)
-class Chip:
-    word: str
-    url: str
-    is_on: bool
-    count: str  # '' where nobody counts
 
 
 @dataclass(frozen=True)
@@ -84,8 +64,8 @@ class DeliveryFilter:
         return self != DeliveryFilter()
 
     def apply(self, merchant: Merchant) -> QuerySet[Delivery]:
-        """The merchant's webhooks that this asks for, the newest first, with all that a row shows."""
-        return self._every_state(queries.deliveries_of(merchant)).filter(status__in=SHOWS[self.state].states).order_by("-id")
+        """The merchant's webhooks that this asks for, with all that a row shows, unordered."""
+        return self._every_state(queries.deliveries_of(merchant)).filter(status__in=SHOWS[self.state].states)
 
     def _every_state(self, found: QuerySet[Delivery]) -> QuerySet[Delivery]:
         found = found.filter(channel=Channel.WEBHOOK)
@@ -94,29 +74,5 @@ class DeliveryFilter:
         return found.filter(template=self.kind) if self.kind else found
 
     def chips(self, merchant: Merchant) -> list[Chip]:
-        """One for each state, as links; those that want a look with how many there are, '99+' at most."""
         every = self._every_state(Delivery.objects.filter(merchant=merchant))
-        return [
-            Chip(str(show.word), "?" + self.but(state=state).to_query(), state == self.state, _tally(every, show)) for state, show in SHOWS.items()
-        ]
-
-
-def _tally(every: QuerySet[Delivery], show: Show) -> str:
-    if not show.is_counted:
-        return ""
-    found = every.filter(status__in=show.states)[: COUNTED + 1].count()
-    return f"{COUNTED}+" if found > COUNTED else str(found or "")
-
-
-@dataclass(frozen=True)
-class Page:
-    rows: list[Delivery]
-    older: int | None  # ?before=
-
-
-def page(found: QuerySet[Delivery], *, before: str) -> Page:
-    """A page by key, not by offset: what is older than `before`, or the newest. A cursor that means nothing is the first page."""
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        found = found.filter(pk__lt=int(before))
-    rows = list(found[: PAGE + 1])
-    return Page(rows[:PAGE], rows[PAGE - 1].pk if len(rows) > PAGE else None)
+        return chips(every, SHOWS, chosen=self.state, query_of=lambda state: self.but(state=state).to_query())

@@ -8,28 +8,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _l
 
 from invoicing.timeline import mail_name
 from merchants.models import Merchant
 from notifications import queries
+from notifications.delivery_lists import Chip, Show, chips
 from notifications.models import Channel, Delivery
 from notifications.plans import TEMPLATES
 
 State = Delivery.State
-PAGE = 50
-COUNTED = 99  # no page counts a whole table
 MOST = 100  # characters of a search
-
-
-@dataclass(frozen=True)
-class Show:
-    """A choice of `?show=`: its word, and the states it takes in."""
-
-    word: str | Promise
-    states: tuple[State, ...]
-    is_counted: bool = False  # what wants a look
 
 
 SHOWS: dict[str, Show] = {
@@ -39,14 +28,6 @@ SHOWS: dict[str, Show] = {
     "failed": Show(_l("Given up"), (State.FAILED,), is_counted=True),
     "withheld": Show(_l("Not sent"), (State.CANCELLED,), is_counted=True),
 }
-
-
-@dataclass(frozen=True)
-class Chip:
-    word: str
-    url: str
-    is_on: bool
-    count: str  # '' where nobody counts
 
 
 @dataclass(frozen=True)
@@ -93,41 +74,10 @@ class MailFilter:
         return found.filter(recipient__icontains=self.q) if self.q else found
 
     def chips(self, merchant: Merchant) -> list[Chip]:
-        """One for each state, as links; those that want a look with how many there are, '99+' at most."""
         every = self._every_state(Delivery.objects.filter(merchant=merchant))
-        return [Chip(str(one.word), "?" + self.but(show=show).to_query(), show == self.show, _tally(every, one)) for show, one in SHOWS.items()]
+        return chips(every, SHOWS, chosen=self.show, query_of=lambda show: self.but(show=show).to_query())
 
     @property
     def kinds(self) -> list[tuple[str, str]]:
         """What may be chosen, by name."""
         return sorted(((template, mail_name(template)) for template in TEMPLATES), key=lambda choice: choice[1].lower())
-
-
-def _tally(every: QuerySet[Delivery], show: Show) -> str:
-    if not show.is_counted:
-        return ""
-    found = every.filter(status__in=show.states)[: COUNTED + 1].count()
-    return f"{COUNTED}+" if found > COUNTED else str(found or "")
-
-
-@dataclass(frozen=True)
-class Page:
-    rows: list[Delivery]
-    newer: str  # the values of ?after= and ?before= of the pages beside it; empty where there is none
-    older: str
-
-
-def page(found: QuerySet[Delivery], *, before: str = "", after: str = "") -> Page:
-    """A page by key, not by offset, the newest first. A place that means nothing is the first page."""
-    if _is_id(after):
-        rows = list(found.filter(pk__gt=int(after)).order_by("id")[: PAGE + 1])
-        has_newer, rows = len(rows) > PAGE, rows[:PAGE][::-1]
-        return Page(rows, str(rows[0].pk) if has_newer else "", str(rows[-1].pk) if rows else "")
-    is_first = not _is_id(before)
-    rows = list((found if is_first else found.filter(pk__lt=int(before))).order_by("-id")[: PAGE + 1])
-    has_older, rows = len(rows) > PAGE, rows[:PAGE]
-    return Page(rows, "" if is_first or not rows else str(rows[0].pk), str(rows[-1].pk) if has_older else "")
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19

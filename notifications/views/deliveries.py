@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from merchants import clock
 from merchants.access import MerchantRequest, may, needs
-from notifications import delivery_filters, endpoint_rows, endpoints, event_types, outbox, queries
+from notifications import delivery_lists, endpoint_rows, endpoints, event_types, outbox, queries
 from notifications.delivery_filters import DeliveryFilter
 from notifications.models import Channel, Delivery
 from notifications.views.developers import frame
@@ -24,7 +24,7 @@ def deliveries(request: MerchantRequest) -> HttpResponse:
     asked, notices = DeliveryFilter.read(request.GET, endpoints=found)
     for notice in notices:
         messages.info(request, notice)
-    page = delivery_filters.page(asked.apply(request.merchant), before=request.GET.get("before", ""))
+    page = delivery_lists.page(asked.apply(request.merchant), before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     context = {
         **frame(request, "developers_deliveries", found),
         "now": now,
@@ -33,9 +33,9 @@ def deliveries(request: MerchantRequest) -> HttpResponse:
         "endpoints": found,
         "groups": event_types.groups(),
         "rows": [queries.row(delivery, now) for delivery in page.rows],
-        "is_first": not request.GET.get("before"),
-        "newest": "?" + asked.to_query(),
-        "older": "?" + asked.to_query(before=str(page.older)) if page.older else "",
+        "newer": "?" + asked.to_query(after=page.newer) if page.newer else "",
+        "older": "?" + asked.to_query(before=page.older) if page.older else "",
+        "is_new": not page.rows and not asked.is_narrowed and not request.GET.get("before"),
     }
     return render(request, "notifications/deliveries.html", context)
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from invoicing.timeline import mail_name
 from merchants import clock
 from merchants.access import MerchantRequest, may, needs
-from notifications import copies, mail_filters, outbox, queries, recipients
+from notifications import copies, delivery_lists, outbox, queries, recipients
 from notifications.mail_filters import MailFilter
 from notifications.models import Channel, Delivery
 from notifications.plans import TO_PAYERS
@@ -27,7 +27,7 @@ from notifications.wordings import TESTED
 @require_safe
 def messages(request: MerchantRequest) -> HttpResponse:
     now, asked = clock.now(), MailFilter.read(request.GET)
-    page = mail_filters.page(asked.apply(request.merchant), before=request.GET.get("before", ""), after=request.GET.get("after", ""))
+    page = delivery_lists.page(asked.apply(request.merchant), before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     context = {
         "nav": "messages",
         "asked": asked,

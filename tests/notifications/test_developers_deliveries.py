@@ -170,6 +170,7 @@ def test_what_is_older_is_on_the_next_page(client_as: SignIn, owner: User, issue
     second = read(client, state="delivered", before=str(made[10].pk))
     assert [f"msg_copy{number}-" in second for number in (10, 9, 0)] == [False, True, True]
     assert "Older" not in second
+    assert [f"msg_copy{number}-" in read(client, state="delivered", after=str(made[9].pk)) for number in (59, 10, 9)] == [True, True, False]
 
 
 def test_the_list_asks_as_often_at_three_rows_as_at_one(client_as: SignIn, owner: User, endpoint: Endpoint, merchant: Merchant) -> None:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from invoicing.attention import matters
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant, User
-from notifications import copies, courier, emails, fanout, mail_filters, outbox, unreached
+from notifications import copies, courier, delivery_lists, emails, fanout, outbox, unreached
 from notifications.models import Delivery
 from notifications.transports import Outcome
 from tests.factories import NOW, add_member, make_draft, make_merchant, publish
@@ -81,11 +81,11 @@ def test_each_filter_shows_its_own(invoice: Invoice, owner: User, client_as: AS)
 
 
 def test_pages_go_by_key_and_back(invoice: Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mail_filters, "PAGE", 2)
+    monkeypatch.setattr(delivery_lists, "PAGE", 2)
     pks = [mailed(invoice, f"{n}@duarte.example").pk for n in range(5)]
 
     def turn(**at: str) -> tuple[list[int], str, str]:
-        found = mail_filters.page(Delivery.objects.all(), **at)
+        found = delivery_lists.page(Delivery.objects.all(), **at)
         return [row.pk for row in found.rows], found.newer, found.older
 
     one, two, three, four, five = pks
