@@ -2,8 +2,9 @@
 
 `race` runs each call in a thread with a connection of its own. `Meeting` is the barrier: put into the code between the check
 and the write, it holds every thread that arrives until all are there, or, when a guard keeps the others out, for a moment.
-`guarded_and_bare` is how a race is told: the guarded run must hold, and the twin without the named guard must fail every
-time, or the test proves nothing.
+Then it lets them go one after another: were there another check behind it, the later ones would see what the first wrote.
+A race is told twice: the guarded run must hold, and its twin without the named guard must fail in every one of `failures`,
+or the test proves nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,7 +20,8 @@ import pytest
 from django.db import connection
 
 PATIENCE = 0.35  # seconds a thread waits for the others, when a guard keeps them out
-LONG_PATIENCE = 1.0  # without the guard they all come; on a busy machine not at once
+LONG_PATIENCE = 5.0  # without the guard they all come; on a busy machine not at once
+LAG = 0.04  # seconds between the first that goes on and the next: long enough for its writes
 TWIN_RUNS = 10
 
 _patience = PATIENCE
@@ -30,7 +33,7 @@ class Meeting:
 
     def wait(self) -> None:
         with contextlib.suppress(threading.BrokenBarrierError):
-            self._barrier.wait(timeout=_patience)
+            time.sleep(self._barrier.wait(timeout=_patience) * LAG)
 
     def before(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, called only after the meeting."""
@@ -38,6 +41,16 @@ class Meeting:
         def met(*args: Any, **kwargs: Any) -> Any:
             self.wait()
             return function(*args, **kwargs)
+
+        return met
+
+    def after(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, and then the meeting: between what it found and what is written."""
+
+        def met(*args: Any, **kwargs: Any) -> Any:
+            found = function(*args, **kwargs)
+            self.wait()
+            return found
 
         return met
 
@@ -65,11 +78,12 @@ def race(*calls: Callable[[], Any]) -> list[Any]:
     return results
 
 
-def failures(story: Callable[[], None], runs: int = TWIN_RUNS) -> int:
-    """In how many of `runs` the story's assertions did not hold."""
+def failures(story: Callable[[], None], *, patience: float = LONG_PATIENCE) -> int:
+    """In how many of TWIN_RUNS the story's assertions did not hold. `patience`: PATIENCE where another guard still keeps the
+    others from the meeting."""
     failed = 0
-    with patched((sys.modules[__name__], "_patience", LONG_PATIENCE)):
-        for _run in range(runs):
+    with patched((sys.modules[__name__], "_patience", patience)):
+        for _run in range(TWIN_RUNS):
             try:
                 story()
             except AssertionError:

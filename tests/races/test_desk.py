@@ -14,7 +14,7 @@ from merchants.models import Event, Merchant
 from payments import settlement
 from payments.models import Transfer
 from tests.factories import NOW, make_draft, make_merchant, publish
-from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
+from tests.races.harness import PATIENCE, TWIN_RUNS, Meeting, failures, patched, race
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -55,7 +55,7 @@ def test_without_the_forms_key_two_presses_make_two_copies() -> None:
         return columns(*args, **kwargs) | {"form_key": ""}
 
     with patched((duplicating, "_columns", keyless)):
-        assert failures(double_clicked_duplicate) == TWIN_RUNS
+        assert failures(double_clicked_duplicate, patience=PATIENCE) == TWIN_RUNS
 
 
 # --- two replacements of one invoice --------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def removed_while_money_arrives() -> None:
     merchant = fresh_merchant()
     invoice, by = publish(make_draft(merchant)), merchant.memberships.get().user
     meeting = Meeting(2)
-    with patched((shelves, "has_money", after(shelves.has_money, meeting)), (settlement, "add_up", meeting.before(settlement.add_up))):
+    with patched((shelves, "has_money", meeting.after(shelves.has_money)), (settlement, "add_up", meeting.before(settlement.add_up))):
         results = race(lambda: shelves.remove(invoice, by=by, reason="x", now=LATER), lambda: arrive(invoice))
     invoice.refresh_from_db()
     assert not isinstance(results[1], Exception)
@@ -140,17 +140,6 @@ def removed_while_money_arrives() -> None:
     assert invoice.shelf == "desk"
     refused = isinstance(results[0], lifecycle.Refused)
     assert (refused, invoice.status) in ((True, "open"), (False, "void"))
-
-
-def after(function: Any, meeting: Meeting) -> Any:
-    """`function`, and then the meeting: between what it found and what is written."""
-
-    def met(*args: Any) -> Any:
-        found = function(*args)
-        meeting.wait()
-        return found
-
-    return met
 
 
 def test_what_has_money_on_it_is_never_left_removed() -> None:

@@ -65,7 +65,7 @@ def four_workers_on_the_same_due_invoices() -> None:
     for _invoice in range(3):
         draft = make_draft(merchant, issue_at=LATER)
         lifecycle.publish(draft, by=None, version=1, now=NOW)
-    meeting, logged = Meeting(2), []
+    meeting, logged = Meeting(4), []
     with patched((snapshot, "freeze", meeting.before(snapshot.freeze)), (issuing.logger, "exception", lambda *said: logged.append(said))):
         results = race(*[lambda: issuing.run_due(now=LATER)] * 4)
     assert ([result for result in results if isinstance(result, Exception)], logged) == ([], [])

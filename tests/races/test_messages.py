@@ -16,7 +16,7 @@ from merchants.models import Event, Merchant
 from notifications import fanout, outbox, turns
 from notifications.models import Attempt, Delivery, Endpoint
 from tests.factories import NOW, add_member, make_draft, make_merchant, publish
-from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
+from tests.races.harness import PATIENCE, TWIN_RUNS, Meeting, failures, patched, race
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -57,7 +57,7 @@ def test_without_the_lock_and_the_condition_an_event_is_fanned_out_again() -> No
         return through(self, *args, **kwargs)
 
     with patched((QuerySet, "select_for_update", plain), (QuerySet, "filter", forgetful)):
-        assert failures(four_workers_fan_out) == TWIN_RUNS
+        assert failures(four_workers_fan_out, patience=PATIENCE) == TWIN_RUNS
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def unlocked(pk: int) -> Invoice:
 def two_payers_ask_for_one_amount() -> None:
     first, second = stories(2)
     meeting = Meeting(2)
-    with patched((quotes, "dict", meeting.before(dict))):  # once each knows which amounts are taken
+    with patched((quotes, "dict", meeting.after(dict))):  # once each knows which amounts are taken
         found = race(*[lambda story=story: quotes.ask(story.invoice, USDC, now=NOW) for story in (first, second)])
     assert all(isinstance(quote, Quote) for quote in found), found
     assert sorted(quote.amount_units for quote in found) == [108_700_000, 108_700_100]

@@ -16,7 +16,7 @@ from payments.models import Cursor, Quote, ReceiveAddress, Transfer
 from payments.rails import Sighting, rail_for, sandbox
 from tests.factories import make_merchant
 from tests.payments.money import ETH, NETWORK, USDT, Story
-from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
+from tests.races.harness import PATIENCE, TWIN_RUNS, Meeting, failures, patched, race
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -117,7 +117,7 @@ def test_two_payers_asking_at_once_get_the_same_quote_and_address() -> None:
 
 def test_without_the_invoices_lock_two_payers_collide() -> None:
     with patched((lifecycle, "locked", unlocked)):
-        assert failures(two_payers_ask_at_once) == TWIN_RUNS
+        assert failures(two_payers_ask_at_once, patience=PATIENCE) == TWIN_RUNS
 
 
 def two_watchers_on_one_network(claim: Any = None) -> None:

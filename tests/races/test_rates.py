@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -30,15 +30,20 @@ def one_hears_of_a_crash_from_one_source_and_the_other_from_two() -> None:
     """Whoever is first: once two sources have agreed, nobody refuses it for the price before."""
     forget_prices()
     set_price("ETH", "USD", "3000", at=NOW)
-    meeting, decide_all = Meeting(2), gathering.decide_all
+    meeting, decide_all, agreed = Meeting(2), gathering.decide_all, threading.Event()
 
     def slowly(wanted: Wanted, quotes: list[Quoted], last: Any, **named: Any) -> Any:
         meeting.wait()
-        time.sleep(0.1 if len(quotes) == 1 else 0)
+        if len(quotes) == 1:
+            agreed.wait(timeout=0.5)
         return decide_all(wanted, quotes, last, **named)
 
+    def together() -> None:
+        gathering._store(WANTED, TOGETHER, NOW)
+        agreed.set()
+
     with patched((gathering, "decide_all", slowly)):
-        results = race(lambda: gathering._store(WANTED, ALONE, NOW), lambda: gathering._store(WANTED, TOGETHER, NOW))
+        results = race(lambda: gathering._store(WANTED, ALONE, NOW), together)
     assert not [found for found in results if isinstance(found, Exception)]
     row = Price.objects.get(name="ETH", currency="USD")
     assert (row.value, row.refused) in (("1505", ""), ("1500", ""))

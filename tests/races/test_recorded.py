@@ -12,7 +12,7 @@ from merchants.models import Event, Merchant
 from payments import recorded
 from payments.models import RecordedPayment
 from tests.factories import NOW, make_draft, make_merchant, publish
-from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
+from tests.races.harness import PATIENCE, TWIN_RUNS, Meeting, failures, patched, race
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -88,7 +88,7 @@ def test_recording_and_voiding_at_once_one_of_them_is_refused() -> None:
 
 def test_without_the_lock_and_the_condition_a_void_invoice_is_paid() -> None:
     with patched((lifecycle, "locked", unlocked), (lifecycle, "_swap", unconditional)):
-        assert failures(recorded_while_voided) == TWIN_RUNS
+        assert failures(recorded_while_voided, patience=PATIENCE) == TWIN_RUNS
 
 
 def reversed_twice() -> None:
@@ -110,4 +110,4 @@ def test_without_the_condition_it_is_reversed_twice() -> None:
         return RecordedPayment.objects.filter(pk=payment.pk).update(**columns)
 
     with patched((recorded, "_take_back", anyway)):
-        assert failures(reversed_twice) == TWIN_RUNS
+        assert failures(reversed_twice, patience=PATIENCE) == TWIN_RUNS

@@ -49,8 +49,8 @@ def told(merchant: Merchant) -> int:
 def four_beats() -> None:
     merchant, _owner = business()
     publish(make_draft(merchant, due_at=DUE))
-    meeting = Meeting(2)
-    with patched((reminders, "_against", meeting.before(reminders._against)), (reminders.logger, "exception", lambda *_said: None)):
+    meeting = Meeting(4)
+    with patched((reminders, "_swap", meeting.before(reminders._swap)), (reminders.logger, "exception", lambda *_said: None)):
         race(*[lambda: reminders.run_due(now=NINE)] * 4)
     assert told(merchant) == 1
 

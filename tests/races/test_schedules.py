@@ -12,7 +12,7 @@ from invoicing.models import Invoice, Occurrence, Schedule
 from merchants.models import Event, Merchant
 from tests.factories import NOW, make_merchant, make_schedule, start
 from tests.invoicing.test_schedules import NOV
-from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
+from tests.races.harness import PATIENCE, TWIN_RUNS, Meeting, failures, patched, race
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -61,7 +61,7 @@ def test_eight_beats_at_once_issue_each_occurrence_once() -> None:
 
 def test_without_lock_condition_and_unique_key_eight_beats_issue_twice() -> None:
     with patched(UNLOCKED, UNCONDITIONAL, (schedules, "_decide", careless)):
-        assert failures(eight_beats) == TWIN_RUNS
+        assert failures(eight_beats, patience=PATIENCE) == TWIN_RUNS
 
 
 def lock_and_condition_gone() -> None:
@@ -82,7 +82,7 @@ def test_the_unique_key_alone_keeps_an_occurrence_from_being_issued_twice() -> N
 
 def test_without_the_unique_key_it_would_not() -> None:
     with patched((schedules, "_decide", careless)):
-        assert failures(lock_and_condition_gone) == TWIN_RUNS
+        assert failures(lock_and_condition_gone, patience=PATIENCE) == TWIN_RUNS
 
 
 def a_person_skips_what_beat_is_issuing() -> None:
@@ -131,4 +131,4 @@ def test_sent_now_by_two_people_it_is_sent_once() -> None:
 
 def test_without_the_lock_and_the_unique_key_it_is_sent_twice() -> None:
     with patched((schedules, "locked", lambda pk: Schedule.objects.select_related("merchant").get(pk=pk)), (schedules, "_decide", careless)):
-        assert failures(sent_twice_by_hand) == TWIN_RUNS
+        assert failures(sent_twice_by_hand, patience=PATIENCE) == TWIN_RUNS

@@ -105,7 +105,7 @@ def one_owner_connects_twice() -> None:
     meeting = Meeting(2)
     ReceiveAddress.objects.all().delete()
     Wallet.objects.all().delete()
-    with patched((wallets, "_named", meeting.before(wallets._named))):
+    with patched((Wallet, "save", meeting.before(Wallet.save))):
         results = race(lambda: fixed(merchant), lambda: fixed(merchant, OTHER))
     assert all(isinstance(result, Wallet) for result in results), results
     assert Wallet.objects.filter(merchant=merchant, retired_at=None).count() == 1
