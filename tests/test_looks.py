@@ -117,6 +117,14 @@ def test_no_stylesheet_shouts_or_fetches_from_elsewhere(path):
     assert re.findall(r"url\(\s*[\"']?(?:https?:)?//", text) == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "static" / "css").glob("*.css")), ids=lambda path: path.name)
+def test_what_moves_moves_by_a_token_and_stands_still_for_whoever_asks_for_it(path):
+    moves = re.findall(r"\b(?:transition|animation)(?:-duration)?:([^;]+);", path.read_text())
+    assert [move for move in moves if re.search(r"\d(?:ms|s)\b", move)] == []
+    reduced = TOKENS.partition("(prefers-reduced-motion: reduce)")[2]
+    assert [name for move in moves for name in re.findall(r"var\((--\w+)\)", move) if f"{name}: 0s;" not in reduced] == []
+
+
 def test_no_module_imports_another_or_writes_html_from_text():
     for path in sorted((ROOT / "static" / "js").glob("*.js")):
         assert re.findall(r"^\s*import\b|document\.write|\beval\(", path.read_text(), re.M) == [], path.name
