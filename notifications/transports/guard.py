@@ -148,9 +148,10 @@ def _look_up(host: str, port: int, within: float) -> Found:
     try:
         return answer.result(within)
     except TimeoutError:
-        if not _left_behind.acquire(blocking=False):
+        count = _left_behind
+        if not count.acquire(blocking=False):
             return answer.result()
-        answer.add_done_callback(lambda _answer: _left_behind.release())
+        answer.add_done_callback(lambda _answer: count.release())
         raise
 
 
