@@ -58,9 +58,11 @@ class Child:
     def has_ended(self) -> bool:
         return self.process.poll() is not None
 
-    def stop(self) -> None:
-        """TERM, a grace, then KILL; also for what it started itself."""
+    def ask_to_stop(self) -> None:
         send(self.process.pid, signal.SIGTERM)
+
+    def end(self) -> None:
+        """After it was asked: a grace, then KILL; also for what it started itself."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(GRACE_SECONDS)
         end_group(self.process.pid)
@@ -115,9 +117,13 @@ class Supervisor:
         return 0
 
     def _stop(self) -> None:
-        """The last one started goes first, so that the broker outlives those who talk to it."""
-        for child in reversed(self.children):
-            child.stop()
+        """All are asked at once, but for the broker, which outlives those who talk to it."""
+        brokers = self.children[:1] if self.own_socket else []
+        for part in (self.children[len(brokers) :], brokers):
+            for child in part:
+                child.ask_to_stop()
+            for child in part:
+                child.end()
         self.guard.dismiss()
         if self.own_socket and self.own_socket.parent.name != "valkey":
             shutil.rmtree(self.own_socket.parent, ignore_errors=True)
