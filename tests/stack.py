@@ -6,11 +6,15 @@ itself is killed.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -26,6 +30,10 @@ from config.env import ROOT
 from tests.postgres import die_with_the_parent
 
 START_SECONDS = 60.0
+SHARED = "QUITTANCE_STACKS"  # the name of a folder for every process of a test run; who finds none makes it, and removes it
+if SHARED not in os.environ:
+    os.environ[SHARED] = tempfile.mkdtemp(prefix="quittance-stacks-")
+    atexit.register(shutil.rmtree, os.environ[SHARED], ignore_errors=True)
 Found = TypeVar("Found")
 
 
@@ -35,6 +43,7 @@ class Stack:
     def __init__(self, **environment: str) -> None:
         """`environment` is added to the processes' own, such as EMAIL_URL or SANDBOX_BLOCK_SECONDS."""
         self.folder = Path(tempfile.mkdtemp(prefix="quittance-stack-"))
+        self.database = self.folder / "quittance.sqlite3"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.clock_file = self.folder / "clock"
@@ -42,7 +51,7 @@ class Stack:
             **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")},
             "DJANGO_SETTINGS_MODULE": "config.settings.demo",
             "DATA_DIR": str(self.folder),
-            "DATABASE_URL": f"sqlite:///{self.folder / 'quittance.sqlite3'}",
+            "DATABASE_URL": f"sqlite:///{self.database}",
             "CLOCK_FILE": str(self.clock_file),
             "SANDBOX_BLOCK_SECONDS": "0.5",
             "PORT": str(self.port),
@@ -66,10 +75,13 @@ class Stack:
 
     # --- starting and stopping -------------------------------------------------------------------------------
     def start(self) -> None:
-        """Migrate, start, and return when requests can be sent. Also after `stop` or `kill`, on the same data."""
+        """With every table made, start, and return when requests can be sent. Also after `stop` or `kill`, on the same data."""
         if not (ROOT / "staticfiles" / "staticfiles.json").exists():
             raise RuntimeError("The static files are not collected. Run: make static")
-        self.manage("migrate", "--verbosity", "0")
+        if str(self.database) not in self.environment["DATABASE_URL"]:
+            self.manage("migrate", "--verbosity", "0")
+        elif not self.database.exists():
+            _copy(self._migrated(), self.database)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.run"],
@@ -86,6 +98,18 @@ class Stack:
         except BaseException:
             self.stop()
             raise
+
+    def _migrated(self) -> Path:
+        """A database with every table and nothing in it: made by the first stack of a test run, since it takes ten seconds."""
+        made = Path(os.environ[SHARED]) / "migrated.sqlite3"
+        with made.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                part = made.with_suffix(".part")
+                run = {**self.environment, "DATABASE_URL": f"sqlite:///{part}"}
+                subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=run, check=True)
+                _copy(part, made)
+        return made
 
     def _is_ready(self) -> bool:
         assert self.process
@@ -144,12 +168,17 @@ class Stack:
         wrapped = f"import json\nanswer = None\n{code}\nprint('\\x1e' + json.dumps(answer, default=str))"
         return json.loads(self.manage("shell", "--verbosity", "0", "-c", wrapped).rpartition("\x1e")[2])
 
+    def select(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows that `sql` finds in this stack's SQLite: a hundred times as fast as `ask`, for what is asked again and again."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+            return database.execute(sql, values).fetchall()
+
     def rows(self) -> str:
         """Whose invoices there are, in a line each: for the report of a journey that failed."""
-        code = "from invoicing.models import Invoice\nanswer = list(Invoice.objects.values_list('pk', 'merchant__slug', 'status', 'number')[:20])"
+        sql = "SELECT i.id, m.slug, i.status, i.number FROM invoicing_invoice i JOIN merchants_merchant m ON m.id = i.merchant_id LIMIT 20"
         try:
-            return "\n".join(f"invoice {row}" for row in self.ask(code))
-        except (RuntimeError, OSError, ValueError) as error:
+            return "\n".join(f"invoice {row}" for row in self.select(sql))
+        except sqlite3.Error as error:
             return f"the database could not be asked: {error}"
 
     def move_clock(self, by: timedelta) -> None:
@@ -167,6 +196,12 @@ class Stack:
                 return value
             time.sleep(0.1)
         raise AssertionError(f"Waited {timeout:.0f} seconds for {what}. The stack said:\n{self.said()[-6000:]}")
+
+
+def _copy(database: Path, to: Path) -> None:
+    """By SQLite itself, which knows what of it is still in its log."""
+    with contextlib.closing(sqlite3.connect(database)) as source, contextlib.closing(sqlite3.connect(to)) as target:
+        source.backup(target)
 
 
 def free_port() -> int:

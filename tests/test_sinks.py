@@ -1,14 +1,12 @@
 """Where a journey's messages arrive: real servers on this machine."""
 
 import smtplib
-from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
 import requests
 
 from tests.sinks import Answer
-from tests.stack import Stack
 
 
 def send(sink, subject, to="ana@duarte.example"):
@@ -62,12 +60,3 @@ def test_the_web_server_answers_as_it_is_told_then_as_always(web_sink):
     web_sink.next = [Answer(503, b"Closed"), Answer(302, headers={"Location": "/elsewhere"})]
     answers = [requests.post(web_sink.url, data=b"{}", timeout=5, allow_redirects=False).status_code for _request in range(3)]
     assert answers == [503, 302, 200]
-
-
-@pytest.mark.stack
-def test_a_stack_can_be_asked_and_its_clock_moved():
-    with Stack() as stack:
-        before = stack.ask("from merchants import clock; answer = clock.now().timestamp()")
-        stack.move_clock(timedelta(days=7))
-        after = stack.ask("from merchants import clock; answer = clock.now().timestamp()")
-        assert 7 * 86400 <= after - before < 7 * 86400 + 60

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis as redis_client
 
 from config import broker
 from tests import postgres
@@ -63,3 +64,6 @@ def test_an_invoice_goes_out_over_a_real_database_broker_and_mail_server(databas
         assert stack.ask("from django.db import connection; answer = connection.vendor") == "postgresql"
         assert not (stack.folder / "quittance.sqlite3").exists()
         assert "broker" not in stack.said()
+        assert not (stack.folder / "valkey").exists()
+    with redis_client.from_url(redis) as client:
+        assert client.ping()  # it is not ours to stop

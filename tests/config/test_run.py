@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from config import broker, run
 from config.celery import BEAT, QUEUES, SEND, WATCH
 from config.env import ROOT
-from tests.stack import Stack, free_port
+from tests.stack import Stack
+
+CLOCK = "from merchants import clock; answer = clock.now().timestamp()"
 
 
 class TestThePort:
@@ -97,29 +100,24 @@ class TestTheWholeStack:
             status = stack.wait_for(lambda: _well(stack), what="every part to be well", timeout=40)
             assert [name for name, part in status.items() if name not in ("ok", "mail") and not part["ok"]] == []
             assert f"Quittance is ready: {stack.url}/" in stack.said()
+            before = stack.ask(CLOCK)
+            stack.move_clock(timedelta(days=7))
+            assert 7 * 86400 <= stack.ask(CLOCK) - before < 7 * 86400 + 60
             assert stack.stop() == 0
             assert stack.processes() == []
 
-    def test_kill_9_of_the_parent_leaves_nothing_behind_and_it_starts_again_on_its_data(self):
+    def test_kill_9_of_the_parent_leaves_nothing_behind_and_when_one_part_ends_all_do_and_say_which(self):
         with Stack() as stack:
             assert len(stack.processes()) >= 7  # parent, guard, broker, web and its workers, worker and its processes, beat
             assert stack.kill() == -signal.SIGKILL
             assert stack.processes() == []
-            stack.start()
-            assert stack.stop() == 0
-
-    def test_when_one_part_ends_all_do_and_say_which(self):
-        with Stack() as stack:
+            stack.start()  # again, on its data
             beat = next(pid for pid in stack.processes() if "beat" in Path(f"/proc/{pid}/cmdline").read_text().split("\0"))
             os.kill(beat, signal.SIGKILL)
             assert stack.process.wait(timeout=40) == 1
             stack.process = None
             assert "Quittance stops: its beat ended with code -9. The lines above say why." in stack.said()
             assert stack.processes() == []
-
-    def test_a_broker_from_outside_is_used_and_left_alone(self):
-        with Stack(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0") as stack:
-            assert not (stack.folder / "valkey").exists()
 
 
 def _well(stack):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -54,8 +52,7 @@ def test_reminders_go_out_as_the_days_pass_and_none_while_a_payment_confirms(sta
         stack.ask(meanwhile + BEAT)
 
     def states() -> dict[int, str]:
-        with contextlib.closing(sqlite3.connect(f"file:{stack.folder / 'quittance.sqlite3'}?mode=ro", uri=True)) as database:
-            return dict(database.execute("SELECT days, state || ' ' || reason FROM invoicing_reminder").fetchall())
+        return dict(stack.select("SELECT days, state || ' ' || reason FROM invoicing_reminder"))
 
     mail_sink.to(PAYER, "INV-000001", timeout=40)
     before, on_the_day, after = began["at"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -49,18 +47,16 @@ class Ledger:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
 
-    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with contextlib.closing(sqlite3.connect(f"file:{self.stack.folder / 'quittance.sqlite3'}?mode=ro", uri=True)) as database:
-            return database.execute(sql, values).fetchall()
-
     def messages(self) -> list[tuple[Any, ...]]:
-        return self.ask(MESSAGES)
+        return self.stack.select(MESSAGES)
 
     def has_tried(self, pk: int, more_than: int) -> bool:
         return any(row[0] == pk and row[3] > more_than and row[2] != "sending" for row in self.messages())
 
     def waits(self, pk: int) -> list[float]:
-        return [(after - before).total_seconds() for before, after in pairwise(datetime.fromisoformat(row[0]) for row in self.ask(TRIES, pk))]
+        return [
+            (after - before).total_seconds() for before, after in pairwise(datetime.fromisoformat(row[0]) for row in self.stack.select(TRIES, pk))
+        ]
 
     def now(self) -> datetime:
         """By the clock of the stack, in UTC, as the database writes it."""

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.test import Client
 
 from invoicing.attention import matters
@@ -14,12 +15,28 @@ from merchants.models import Event, Merchant, User
 from notifications.models import Delivery
 from payments.models import Refund, Transfer
 
-pytestmark = pytest.mark.django_db
+# The demo is the one of `make run`, which brings SQLite.
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def test_an_installation_for_real_money_refuses_it(settings):
+    settings.SANDBOX_OPEN = False
+    with pytest.raises(CommandError, match="Demo data belongs to the demo"):
+        call_command("demo")
+    assert not Merchant.objects.exists()
+
+
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    """The demo, filled once; each test begins from it again, in a savepoint of its own."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        call_command("demo", verbosity=0)
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
-def demo():
-    call_command("demo", verbosity=0)
+def demo(filled, db):
     return Merchant.objects.get(slug="harbour-pine")
 
 
@@ -86,10 +103,3 @@ def test_it_happens_once(demo):
 def test_its_people_can_sign_in(demo, email, is_staff):
     assert Client().login(email=email, password="demo-quittance")
     assert User.objects.get(email=email).is_staff is is_staff
-
-
-def test_an_installation_for_real_money_refuses_it(settings):
-    settings.SANDBOX_OPEN = False
-    with pytest.raises(CommandError, match="Demo data belongs to the demo"):
-        call_command("demo")
-    assert not Merchant.objects.exists()
