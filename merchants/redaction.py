@@ -6,7 +6,10 @@ import logging
 import re
 
 # /r/<token>/…, /r/confirm/<token>/, /i/<public id>/…, /invitation/<token>/…, /unsubscribe/<token>/
-LINK = re.compile(r"(/(?:r/confirm|r|i|invitation|unsubscribe)/)(?!confirm/)[^/\s?\"'<>]{8,}")
+SLASH = r"(?:/|%(?:25)*2[Ff])"  # a server that quotes a link may percent-encode it, once or more
+LINK = re.compile(
+    rf"({SLASH}(?:r{SLASH}confirm|r|i|invitation|unsubscribe){SLASH})(?!confirm{SLASH})(?:(?!{SLASH})[^\s?\"'<>]){{8,}}",
+)
 
 
 def redacted(text: str) -> str:
