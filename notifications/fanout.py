@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant
@@ -135,7 +134,8 @@ def webhook_of(event: Event, endpoint: Endpoint, invoice: Invoice | None, *, now
 
 def payload_of(event: Event, endpoint: Endpoint, invoice: Invoice | None) -> str | None:
     """What `endpoint` is to be told of `event`, which has its sequence; None when it does not want it, its format has nothing to
-    say of it, or the invoice wants no notice of its payments. Empty where its format fails at it: others do not wait for that."""
+    say of it, or the invoice wants no notice of its payments. Empty where its format fails at it: others do not wait for that,
+    and it is written when it is tried."""
     if not formats.wants(endpoint, event.kind):
         return None
     if PLANS[event.kind].webhook_is_notice and invoice is not None and not invoice.notify_webhook:
@@ -148,10 +148,8 @@ def payload_of(event: Event, endpoint: Endpoint, invoice: Invoice | None) -> str
 
 
 def webhook(event: Event, endpoint: Endpoint, invoice: Invoice | None, *, payload: str, now: datetime) -> Delivery:
-    """The message with this body, not saved. It is built here once, stored, and sent byte for byte at every try. One that
-    could not be written has failed from the start, so that it is seen."""
+    """The message with this body, not saved. It is built once, stored, and sent byte for byte at every try."""
     name = new_webhook_id()
-    failed = {} if payload else {"status": Delivery.State.FAILED, "reason": _("It could not be written. The log says more; send it again then.")}
     return Delivery(
         merchant=endpoint.merchant,
         event=event,
@@ -165,7 +163,6 @@ def webhook(event: Event, endpoint: Endpoint, invoice: Invoice | None, *, payloa
         payload=payload,
         created_at=now,
         next_at=now,
-        **failed,
     )
 
 

@@ -264,6 +264,12 @@ def _body(delivery: Delivery) -> str:
     raise Refused(_("It still cannot be written. The log says more."))
 
 
+def write(delivery: Delivery) -> None:
+    """Store the body of a webhook that could not be written before. Refused while it still cannot, or is not wanted any more."""
+    delivery.payload = _body(delivery)
+    Delivery.objects.filter(pk=delivery.pk, payload="").update(payload=delivery.payload)
+
+
 def _like(delivery: Delivery) -> QuerySet[Delivery]:
     """Every message that says the same to the same recipient: of a webhook the same bytes, of a mail the same kind about the
     same invoice, or about the same event where there is no invoice, or several refunds of it have mails of one kind."""

@@ -61,7 +61,7 @@ class WebhookTransport:
         return outbox.claim(self.channel, now=now, limit=free if limit is None else min(free, limit), failing=failing)
 
     def prepare(self, delivery: Delivery, *, now: datetime) -> Job:
-        """In the main thread. Withheld when its endpoint is gone."""
+        """In the main thread. Withheld when its endpoint is gone; Refused while its body cannot be written."""
         endpoint = delivery.endpoint
         if endpoint is None or endpoint.removed_at is not None:
             raise Withheld(_("The endpoint was removed before this could be sent."))
@@ -70,6 +70,8 @@ class WebhookTransport:
         if reason := objection(endpoint.url, loopback_ok):
             job.work = lambda: Outcome(False, permanent=True, answer=reason)
             return job
+        if not delivery.payload:
+            outbox.write(delivery)
         wire, headers = formats.wire(endpoint), request_headers(delivery, endpoint, now)
         request = Request(endpoint.url, delivery.payload.encode(), headers, loopback_ok, wire.is_received, now)
         job.work = lambda: post(self.sessions[loopback_ok], request)

@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 from invoicing.models import Invoice
 from merchants import clock
 from merchants.models import Event, Merchant, User
-from notifications import courier, endpoints, fanout, outbox, signing
+from notifications import courier, endpoints, fanout, formats, outbox, signing
 from notifications.models import Delivery, Endpoint
 from notifications.transports.webhook import parse_retry_after
 from tests.factories import NOW, make_draft, publish
@@ -59,6 +59,35 @@ def test_a_receiver_verifies_it_with_the_standard_library(endpoint_and_secret: A
     assert (request.headers["content-type"], request.headers["user-agent"]) == ("application/json", "Quittance/1")
     assert "cookie" not in request.headers
     assert (sent.status, last(sent)) == ("sent", (True, False, "202", "thanks"))
+
+
+def test_one_that_could_not_be_written_is_written_when_it_is_tried_and_keeps_its_bytes(
+    endpoint: Endpoint, invoice: Invoice, receiver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(type(formats.WIRES["standard"]), "payload", lambda *_args: 1 / 0)
+        fanout.run(NOW)
+        courier.round_of("webhook", now=NOW)
+    sent = Delivery.objects.get(channel="webhook")
+    assert (sent.status, sent.payload, sent.attempts_made, receiver.log) == ("queued", "", 1, [])
+
+    receiver.expect_request("/hooks").respond_with_data("busy", status=500)
+    for hour in (1, 2):
+        courier.round_of("webhook", now=NOW + timedelta(hours=hour))
+    first, second = [request.get_data() for request, _response in receiver.log]
+    sent.refresh_from_db()
+    assert json.loads(first)["type"] == "invoice.issued"
+    assert first == second == sent.payload.encode()
+
+
+def test_one_that_can_never_be_written_is_given_up_and_told(endpoint: Endpoint, invoice: Invoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(formats.WIRES["standard"]), "payload", lambda *_args: 1 / 0)
+    fanout.run(NOW)
+    for day in range(10):
+        courier.round_of("webhook", now=NOW + timedelta(days=2 * day))
+
+    assert list(Delivery.objects.filter(channel="webhook").values_list("status", "attempts_made")) == [("failed", 10)]
+    assert Event.objects.filter(kind="delivery.failed", subject_id=invoice.pk).count() == 1
 
 
 def test_another_secret_does_not_verify_it(endpoint_and_secret: Any) -> None:
