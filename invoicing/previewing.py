@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from invoicing import pdf, snapshot
 from invoicing.models import Attachment, Invoice, LineItem, Rendering, Status
-from invoicing.pdf.paper import one_of
+from merchants.listing import any_of
 
 _SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>\s*", re.IGNORECASE | re.DOTALL)
 _LINK = re.compile(r"(<a\b[^>]*?\shref=)(?:\"(?!#)[^\"]*\"|'(?!#)[^']*')", re.IGNORECASE)
@@ -64,7 +64,7 @@ def page(shown: Invoice, *, request: HttpRequest) -> str:
         "successor": None,
         "owed_minor": shown.total_minor if shown.total_minor > shown.tolerance_minor else 0,
         "credited_or_pending": 0,
-        "tokens": one_of(document.symbols),
+        "tokens": any_of(document.symbols),
         "now": shown.issued_at,
         "is_preview": True,
         "brand_url": reverse("preview_brand", args=[slug]),

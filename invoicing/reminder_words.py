@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from babel.lists import format_list
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from invoicing.money import locale_of
+from merchants import listing
 
 
 def when(days: int) -> str:
@@ -25,4 +24,4 @@ def when(days: int) -> str:
 
 def all_of(rules: Iterable[int]) -> str:
     """'3 days before due, on the due day and 7 days after due'."""
-    return str(format_list([when(days) for days in rules], locale=locale_of(get_language() or "en")))
+    return listing.all_of(when(days) for days in rules)

@@ -7,12 +7,12 @@ from datetime import date
 from typing import Any
 
 from babel.dates import format_date, get_day_names
-from babel.lists import format_list
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from invoicing import money
 from invoicing.recurrence import LAST, Rule
+from merchants.listing import all_of
 
 LONGEST_FEBRUARY = 2028
 
@@ -40,7 +40,7 @@ def _weekdays(rule: Rule, anchor: date | None) -> str:
     if not chosen:
         return ""
     names: Any = get_day_names("abbreviated", locale=_locale())
-    return _("on %(weekdays)s") % {"weekdays": format_list([names[day] for day in chosen], locale=_list_locale())}
+    return _("on %(weekdays)s") % {"weekdays": all_of(names[day] for day in chosen)}
 
 
 def _day(rule: Rule, anchor: date | None) -> str:
@@ -83,9 +83,3 @@ def _real_day(month: int, day: int) -> date | None:
 
 def _locale() -> Any:
     return money.locale_of(get_language() or "en")
-
-
-def _list_locale() -> Any:
-    """English lists without a comma before the 'and'."""
-    found = _locale()
-    return "en_GB" if found.language == "en" else found

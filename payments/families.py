@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from bip_utils import Base58Encoder
 from django.utils.functional import cached_property
-from django.utils.text import get_text_list
-from django.utils.translation import gettext as _
 
 from merchants import assets
 from merchants.assets import Asset, Network
+from merchants.listing import all_of
 from payments import addresses, keys
 from payments.models import Wallet
 from payments.rails import rail_for
@@ -38,7 +37,7 @@ class Family:
     @property
     def name(self) -> str:
         """'Ethereum, Polygon and Base'."""
-        return get_text_list(self.names, _("and")) or self.key
+        return all_of(self.names) or self.key
 
     @property
     def symbols(self) -> list[str]:

@@ -26,6 +26,7 @@ from invoicing.pdf import press
 from invoicing.pdf.sheet import sheet_of
 from invoicing.snapshot import Document
 from merchants import assets, moments
+from merchants.listing import any_of
 
 Kind = Rendering.Kind
 INK = "#131A2C"
@@ -88,7 +89,7 @@ def html(invoice: Invoice, kind: str) -> str:
         context |= {"payments": list(counted(invoice, document)), "check": CHECK, "over_minor": over}
     else:
         link = f"{settings.SITE_URL}{reverse('public_invoice', args=[invoice.public_id])}"
-        context |= {"link": link, "qr": segno.make(link, error="m").svg_data_uri(dark=INK, border=0), "tokens": one_of(document.symbols)}
+        context |= {"link": link, "qr": segno.make(link, error="m").svg_data_uri(dark=INK, border=0), "tokens": any_of(document.symbols)}
     return render_to_string(f"invoicing/print/{kind}.html", context)
 
 
@@ -106,13 +107,6 @@ def logo_of(invoice: Invoice) -> str:
     """The merchant's logo as it was at issue, as a data: URL; empty without one."""
     logo = snapshot.logo_of(invoice)
     return f"data:image/png;base64,{base64.b64encode(bytes(logo.png)).decode()}" if logo else ""
-
-
-def one_of(words: list[str]) -> str:
-    """'USDT, USDC, ETH or BTC'."""
-    if len(words) < 2:
-        return "".join(words)
-    return _("%(several)s or %(last)s") % {"several": ", ".join(words[:-1]), "last": words[-1]}
 
 
 def counted(invoice: Invoice, document: Document) -> Iterable[Counted]:

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import lifecycle, pdf, snapshot, uploads
 from invoicing.models import Invoice, Rendering, Status
-from invoicing.pdf.paper import one_of
 from invoicing.snapshot import document
 from merchants import branding, clock, languages
+from merchants.listing import any_of
 from merchants.models import Membership
 
 PUBLIC = (Status.OPEN, Status.PAID, Status.VOID, Status.MISSED)
@@ -72,7 +72,7 @@ def invoice(request: HttpRequest, public_id: str) -> HttpResponse:
         "successor": successor,
         "owed_minor": found.due_minor if found.due_minor > found.tolerance_minor else 0,
         "credited_or_pending": found.credited_minor or found.pending_minor,
-        "tokens": one_of(shown.symbols),
+        "tokens": any_of(shown.symbols),
         "now": clock.now(),
     }
     return render(request, "invoicing/public/invoice.html", context)

@@ -17,6 +17,7 @@ from invoicing.money import digits, format_minor, grouped, parse_scaled
 from invoicing.snapshot import Document, document
 from invoicing.totals import QUANTITY_SCALE
 from merchants import languages, moments
+from merchants.listing import any_of
 from merchants.models import Event
 from notifications import audience, wordings
 from notifications.emails import samples
@@ -262,7 +263,7 @@ def _must_be_the_only_one(matter: InvoiceMatter) -> None:
 # --- their parts ------------------------------------------------------------------------------------------------
 def _bill(matter: InvoiceMatter) -> dict[str, Any]:
     """What the mail with an invoice says of it."""
-    return _contents(matter) | {"attachments": _attachments(matter.invoice), "tokens": one_of(matter.document.symbols)}
+    return _contents(matter) | {"attachments": _attachments(matter.invoice), "tokens": any_of(matter.document.symbols)}
 
 
 def _contents(matter: InvoiceMatter) -> dict[str, Any]:
@@ -315,10 +316,3 @@ def _as_read(amount: str, language: str) -> str:
     """A decimal string of an event, in the reader's way of writing, with all its digits."""
     places = len(amount.partition(".")[2])
     return grouped(parse_scaled(amount, places), places, language)
-
-
-def one_of(names: list[str]) -> str:
-    """'USDT, USDC or ETH'."""
-    if len(names) < 2:
-        return "".join(names)
-    return _("%(others)s or %(last)s") % {"others": ", ".join(names[:-1]), "last": names[-1]}

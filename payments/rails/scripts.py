@@ -12,6 +12,7 @@ from bip_utils.bech32 import Bech32ChecksumError
 from django.utils.translation import gettext as _
 
 from merchants.assets import Network
+from merchants.listing import any_of
 from payments.rails.base import BadAddress
 
 LONGEST = 90  # BIP-173
@@ -90,8 +91,7 @@ def _beginnings(network: Network) -> str:
     """How addresses of the network begin: 'ltc1, L or M'."""
     ends = (bytes(20), b"\xff" * 20)
     letters = [str(Base58Encoder.CheckEncode(bytes([version]) + end))[0] for version in (network.p2pkh, network.p2sh) for end in ends]
-    *first, last = dict.fromkeys([f"{network.bech32}1", *letters])
-    return _("%(these)s or %(that)s") % {"these": ", ".join(first), "that": last}
+    return any_of(dict.fromkeys([f"{network.bech32}1", *letters]))
 
 
 def _no_address(network: Network) -> BadAddress:

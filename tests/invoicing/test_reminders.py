@@ -325,7 +325,7 @@ def test_when_it_is_sent_in_words(days: int, words: str) -> None:
 
 
 def test_all_of_them_in_words() -> None:
-    assert reminder_words.all_of([-3, 0, 7]) == "3 days before due, on the due day, and 7 days after due"
+    assert reminder_words.all_of([-3, 0, 7]) == "3 days before due, on the due day and 7 days after due"
     assert reminder_words.all_of([]) == ""
 
 

@@ -44,7 +44,7 @@ def rows(**written: tuple[str, str]) -> dict[str, str]:
 # --- settings -----------------------------------------------------------------------------------------------------
 def test_a_new_business_is_offered_three_reminders_with_one_press(desk: Client, merchant: Merchant) -> None:
     page = words(desk.get(url("settings_reminders", merchant)))
-    assert "No reminders are sent. Many businesses begin with 3 days before due, on the due day, and 7 days after due. Use these" in page
+    assert "No reminders are sent. Many businesses begin with 3 days before due, on the due day and 7 days after due. Use these" in page
     answer = desk.post(url("settings_reminders", merchant), {"act": "suggested"}, follow=True)
     assert reminder_rules.of(merchant) == [-3, 0, 7]
     assert "Saved. It holds for the invoices that are open now, and for new ones." in words(answer)
