@@ -23,6 +23,6 @@ class NotificationsConfig(AppConfig):
         if settings.MAIL_EVENTS:
             from anymail.signals import tracking
 
-            from notifications import bounces
+            from notifications.mail import bounces
 
-            tracking.connect(bounces.told, dispatch_uid="notifications.bounces")
+            tracking.connect(bounces.told, dispatch_uid="notifications.mail.bounces")

@@ -14,7 +14,7 @@ from invoicing.attention import MOST, Matter
 from invoicing.models import Invoice, Status
 from invoicing.timeline import mail_name
 from merchants.models import Event, Merchant
-from notifications import unreached
+from notifications.mail import unreached
 from notifications.models import Channel, Delivery, MailServer
 from notifications.plans import TO_PAYERS
 

@@ -18,10 +18,10 @@ from django.utils.translation import gettext as _
 
 from merchants.events import record
 from merchants.models import Event
-from notifications import endpoints
 from notifications.audience import owners
 from notifications.models import Endpoint, MailServer
 from notifications.transports import Outcome
+from notifications.webhooks import endpoints
 
 Receiver = Endpoint | MailServer
 TOLERATED = 4  # failures in a row that change nothing

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from merchants import clock
-from notifications import breaker, copies, outbox
+from notifications import breaker, outbox
+from notifications.mail import copies
 from notifications.models import Channel, Delivery, Endpoint, MailServer
 from notifications.transports import Outcome, Withheld
 from notifications.transports.email import EmailTransport

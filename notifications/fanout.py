@@ -16,10 +16,12 @@ from django.db.models import F
 
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant
-from notifications import attached, formats, turns
+from notifications import turns
 from notifications.audience import recipients
+from notifications.mail import attached
 from notifications.models import Channel, Delivery, Endpoint
 from notifications.plans import PLANS, Mail, Plan
+from notifications.webhooks import formats
 
 log = logging.getLogger(__name__)
 MOST_TRIES = 1000  # counted; tried for ever

@@ -19,10 +19,11 @@ from django.utils.translation import ngettext
 from invoicing.facts import of_invoice
 from merchants import events
 from merchants.models import User
-from notifications import backoff, formats, turns
+from notifications import backoff, turns
 from notifications.fanout import new_message_id, new_webhook_id, payload_of
 from notifications.models import Attempt, Channel, Delivery, Endpoint
 from notifications.transports import Outcome
+from notifications.webhooks import formats
 
 State = Delivery.State
 # Longer than a try can take. A receiver whose sender died is not sent to for so long, so it is no longer than it must be.

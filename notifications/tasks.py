@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from celery import Task, shared_task
 
 from merchants import clock, haste
-from notifications import courier, fanout, outbox, replays
+from notifications import courier, fanout, outbox
+from notifications.webhooks import replays
 
 log = logging.getLogger(__name__)
 BUSY = 20.0  # seconds until a task hands over to the next tick

@@ -18,9 +18,9 @@ from invoicing.models import Attachment, Bundle, Invoice, Item, Payer, Rendering
 from invoicing.recurrence import Rule
 from merchants import assets, moments, secrets, team
 from merchants.models import Event, Invitation, Logo, Membership, Merchant, NumberSegment, User
-from notifications import copies, emails, wordings
+from notifications.mail import copies, emails, wordings
+from notifications.mail.wordings import Words
 from notifications.models import Delivery, Endpoint, MailServer
-from notifications.wordings import Words
 from payments import quotes, recorded, refunds
 from payments.models import Claim, ReceiveAddress, RecordedPayment, Refund, Transfer
 from tests.factories import PASSWORD, add_member, make_draft, make_merchant, make_schedule, make_user, publish, start

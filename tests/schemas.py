@@ -204,7 +204,7 @@ def closed(schema: Any) -> Any:
 
 def files() -> dict[str, str]:
     """The text of every file of the folder, by its name."""
-    from notifications.formats.standard import Standard
+    from notifications.webhooks.formats.standard import Standard
 
     schemas = {kind: of(kind) for kind in Standard().kinds()} | {name: {"$schema": DRAFT, "title": name, **body} for name, body in CCPAYMENT.items()}
     return {f"{name}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}

@@ -12,7 +12,7 @@ from django.dispatch import Signal
 
 from config.env import ROOT
 from merchants.signals import event_recorded
-from notifications import emails
+from notifications.mail import emails
 from notifications.plans import TEMPLATES
 
 FLOORS = ("merchants", "invoicing", "payments", "notifications")  # from the bottom up

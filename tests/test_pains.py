@@ -25,7 +25,8 @@ from invoicing.models import Invoice, LineItem
 from invoicing.recurrence import Rule
 from merchants import clock
 from merchants.models import Event, Merchant, User
-from notifications import courier, emails, fanout
+from notifications import courier, fanout
+from notifications.mail import emails
 from notifications.models import Delivery
 from payments import recorded
 from tests.factories import make_draft, make_schedule, publish, start

@@ -23,7 +23,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from merchants import team
 from merchants.models import Merchant, User
-from notifications import unsubscribing
+from notifications.mail import unsubscribing
 from payments import claims
 from tests.businesses import FORM_KEY, LEAKS, USDT, Business, World, side_by_side
 from tests.payments.refunding import payers_address

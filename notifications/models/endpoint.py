@@ -36,7 +36,7 @@ class Format(models.TextChoices):
 
 
 class Endpoint(models.Model):
-    """One address that webhooks go to. Everything here changes in `notifications.endpoints`."""
+    """One address that webhooks go to. Everything here changes in `notifications.webhooks.endpoints`."""
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="endpoints")
     url = models.URLField(max_length=500)

@@ -6,7 +6,7 @@ from django import template
 
 from invoicing import previewing
 from invoicing.models import Invoice
-from notifications import emails
+from notifications.mail import emails
 
 register = template.Library()
 

@@ -7,7 +7,7 @@ from django.template.context import RequestContext
 
 from invoicing.models import Invoice
 from invoicing.timeline import mail_name as name_of
-from notifications import unreached
+from notifications.mail import unreached
 from notifications.models import Delivery
 
 register = template.Library()

@@ -15,7 +15,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils.translation import gettext as _
 
-from notifications import emails, mailservers, outbox
+from notifications import outbox
+from notifications.mail import emails, mailservers
 from notifications.models import Channel, Delivery, MailServer
 from notifications.transports import Outcome, readable
 from notifications.transports.hands import Job, watched

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 
-from notifications import attached, emails, mailservers, recipients, unsubscribing
+from notifications.mail import attached, emails, mailservers, recipients, unsubscribing
 from notifications.models import Delivery
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # a header breaks at more of them than at line breaks

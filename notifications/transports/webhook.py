@@ -18,11 +18,12 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from urllib3.exceptions import HTTPError
 
-from notifications import formats, outbox
+from notifications import outbox
 from notifications.models import Channel, Delivery, Endpoint
 from notifications.transports import Outcome, Withheld, readable
 from notifications.transports.guard import CONNECT, AddressRefused, GuardedAdapter, objection
 from notifications.transports.hands import Job, was_ended
+from notifications.webhooks import formats
 
 PLACES = 32  # webhooks on their way at once
 DEADLINE = 20.0  # seconds for the whole exchange, connecting included, whatever drips in

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from merchants import clock
 from merchants.models import Merchant
-from notifications import applications, pulling
+from notifications.webhooks import applications, pulling
 
 MINUTE = 60  # seconds
 OF_AN_ADDRESS, OF_AN_APP = 600, 120  # requests a minute

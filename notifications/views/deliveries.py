@@ -10,10 +10,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from merchants import clock
 from merchants.access import MerchantRequest, may, needs
-from notifications import delivery_lists, endpoint_rows, endpoints, event_types, outbox, queries
-from notifications.delivery_filters import DeliveryFilter
+from notifications import delivery_lists, outbox, queries
 from notifications.models import Channel, Delivery
 from notifications.views.developers import frame
+from notifications.webhooks import endpoint_rows, endpoints, event_types
+from notifications.webhooks.filters import DeliveryFilter
 
 
 @needs("see")

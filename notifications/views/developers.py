@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from merchants import clock
 from merchants.access import MerchantRequest, may, needs
 from merchants.views.fresh import sign_in_again
-from notifications import applications, endpoint_rows, endpoints, event_types, once
 from notifications.models import Endpoint
+from notifications.webhooks import applications, endpoint_rows, endpoints, event_types, once
 
 READ_OR_POST = ["GET", "HEAD", "POST"]
 API_SECRET = "api"  # noqa: S105 - what the secret shown once is of

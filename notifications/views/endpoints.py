@@ -16,9 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from merchants import clock, moments
 from merchants.access import MerchantRequest, may, needs
 from merchants.views import fresh
-from notifications import endpoint_rows, endpoints, once, queries, signing
-from notifications.forms import EndpointForm, RangeForm, TestForm
+from notifications import queries
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import endpoint_rows, endpoints, once, signing
+from notifications.webhooks.forms import EndpointForm, RangeForm, TestForm
 
 READ_OR_POST = ["GET", "HEAD", "POST"]
 LATEST = 5  # deliveries on the page

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from invoicing.views.public import for_payers
 from merchants import clock
 from merchants.forms.fields import NO_ADDRESS, MailField, in_our_words
-from notifications import lost as links
+from notifications.mail import lost as links
 
 
 class LostForm(forms.Form):

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from merchants import clock
 from merchants.access import MerchantRequest, needs
 from merchants.views import fresh
-from notifications import mailservers, own_server
-from notifications.mail_forms import ServerForm
+from notifications.mail import mailservers, own_server
+from notifications.mail.forms import ServerForm
 from notifications.models import MailServer
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
-from notifications import mailbox as box
+from notifications.mail import mailbox as box
 
 # A mail's styles are inline, as mail programs want them; it runs nothing and loads nothing.
 FRAME = {

@@ -15,12 +15,13 @@ from django.views.decorators.http import require_POST, require_safe
 from invoicing.timeline import mail_name
 from merchants import clock
 from merchants.access import MerchantRequest, may, needs
-from notifications import copies, delivery_lists, outbox, queries, recipients
-from notifications.mail_filters import MailFilter
+from notifications import delivery_lists, outbox, queries
+from notifications.mail import copies, recipients
+from notifications.mail.filters import MailFilter
+from notifications.mail.wordings import TESTED
 from notifications.models import Channel, Delivery
 from notifications.plans import TO_PAYERS
 from notifications.views.mailbox import FRAME
-from notifications.wordings import TESTED
 
 
 @needs("see")

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from merchants import clock, profile
 from merchants.access import MerchantRequest, needs
-from notifications.notice_form import NoticesForm
+from notifications.mail.notice_form import NoticesForm
 
 
 @needs("profile")

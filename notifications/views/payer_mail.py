@@ -18,7 +18,8 @@ from invoicing import previewing
 from invoicing.models import Invoice, Status
 from merchants import clock
 from merchants.access import MerchantRequest, needs
-from notifications import emails, outbox
+from notifications import outbox
+from notifications.mail import emails
 from notifications.models import Channel, Delivery
 from notifications.views.mailbox import FRAME
 

@@ -14,8 +14,8 @@ from invoicing.forms.copies import written
 from invoicing.models import Invoice, Status
 from merchants import clock
 from merchants.access import MerchantRequest, needs
-from notifications import recipients
-from notifications.mail_forms import RecipientsForm
+from notifications.mail import recipients
+from notifications.mail.forms import RecipientsForm
 
 
 @needs("write")

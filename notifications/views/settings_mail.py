@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods
 
 from merchants import clock, profile
 from merchants.access import MerchantRequest, may, needs
-from notifications import mailservers
-from notifications.mail_forms import PayerMailForm
-from notifications.notice_form import NoticesForm
+from notifications.mail import mailservers
+from notifications.mail.forms import PayerMailForm
+from notifications.mail.notice_form import NoticesForm
 
 
 @needs("profile")

@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from merchants import clock
-from notifications import unsubscribing
+from notifications.mail import unsubscribing
 
 WORDS = {
     "paid": lambda: _("‘Invoice paid’: a payment is final"),

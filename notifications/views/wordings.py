@@ -21,10 +21,10 @@ from invoicing import previewing
 from invoicing.timeline import mail_name
 from merchants import clock
 from merchants.access import MerchantRequest, needs
-from notifications import emails, wordings
+from notifications.mail import emails, wordings
+from notifications.mail.wording_form import WordingForm
+from notifications.mail.wordings import Words
 from notifications.views.mailbox import FRAME
-from notifications.wording_form import WordingForm
-from notifications.wordings import Words
 
 READ_OR_POST = ["GET", "HEAD", "POST"]
 TYPED = "words_typed"  # in the session: what was typed when a test was asked for, and where

@@ -21,9 +21,11 @@ from django.db import connection, transaction
 
 from merchants import clock
 from merchants.models import Merchant
-from notifications import courier, emails, endpoints, fanout
+from notifications import courier, fanout
+from notifications.mail import emails
 from notifications.models import Delivery, Endpoint
 from notifications.transports.message import build
+from notifications.webhooks import endpoints
 from tests.bench.measuring import CLEAN, MAIN, bound, copy, drop, milliseconds, say, settle_down, use
 from tests.factories import make_draft, make_merchant, make_user, publish
 from tests.sinks import Answer, WebSink

@@ -14,8 +14,8 @@ from django.db.models import Count
 
 from merchants import clock
 from merchants.models import Event, Merchant
-from notifications import endpoints
 from notifications.models import Attempt, Delivery, Endpoint
+from notifications.webhooks import endpoints
 from tests.chaos.sinks import Arrival, Mails, Webhooks
 from tests.chaos.storm import Crew, Kill, Storm
 from tests.factories import make_draft, make_merchant, make_user, publish

@@ -19,7 +19,8 @@ from merchants import team
 from merchants.accounts import AccountAdapter
 from merchants.events import record
 from merchants.models import Merchant, Role, User
-from notifications import emails, fanout, lost, outbox
+from notifications import fanout, outbox
+from notifications.mail import emails, lost
 from notifications.models import Channel, Delivery, Endpoint
 from notifications.plans import TO_PAYERS
 from notifications.transports import Outcome

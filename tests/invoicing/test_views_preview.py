@@ -14,7 +14,7 @@ from invoicing import previewing
 from invoicing.models import Invoice, LineItem
 from merchants import clock
 from merchants.models import Event, Logo, Merchant, User
-from notifications import emails
+from notifications.mail import emails
 from notifications.models import Delivery
 from tests.factories import make_draft, publish
 from tests.invoicing.test_pdf import texts

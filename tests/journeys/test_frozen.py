@@ -16,7 +16,8 @@ from invoicing import pdf
 from invoicing.models import Invoice, Payer, Rendering
 from merchants import assets, clock
 from merchants.models import Event, Merchant, User
-from notifications import emails, fanout
+from notifications import fanout
+from notifications.mail import emails
 from notifications.models import Delivery
 from notifications.transports import Withheld
 from tests.payments.money import Story

@@ -16,7 +16,8 @@ from invoicing import lifecycle, reminders
 from invoicing.models import Invoice, Status
 from invoicing.pdf import NotMade, credit, paper
 from merchants.models import Merchant, User
-from notifications import emails, fanout, lost
+from notifications import fanout
+from notifications.mail import emails, lost
 from notifications.models import Delivery
 from notifications.plans import TO_PAYERS
 from notifications.transports import Withheld

@@ -60,7 +60,7 @@ READ = (
     "templates/404.html",
     "invoicing/pdf/*",
     "merchants/moments.py",
-    "notifications/emails/refund_words.py",
+    "notifications/mail/emails/refund_words.py",
     "payments/asking.py",
     "payments/checkout.py",
     "payments/claims.py",

@@ -13,7 +13,8 @@ from invoicing.models import Invoice, Payer
 from invoicing.pdf import paper
 from merchants import clock
 from merchants.models import Merchant, User
-from notifications import emails, fanout
+from notifications import fanout
+from notifications.mail import emails
 from notifications.models import Delivery
 from tests.factories import NOW, make_draft, publish
 from tests.invoicing.page import sent

@@ -14,8 +14,9 @@ from pytest_httpserver import HTTPServer
 from invoicing import lifecycle
 from invoicing.models import Invoice
 from merchants.models import Merchant, User
-from notifications import endpoints, fanout
+from notifications import fanout
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import endpoints
 from payments.models import Transfer
 from tests.factories import NOW, make_draft, publish
 

@@ -12,7 +12,8 @@ from invoicing.forms.copies import Addresses
 from merchants.accounts import AccountAdapter
 from merchants.forms.fields import MailField, check_address
 from merchants.models import Merchant
-from notifications import emails, fanout
+from notifications import fanout
+from notifications.mail import emails
 from notifications.models import Delivery
 from notifications.transports.message import build, sender
 from tests.factories import NOW, make_draft, publish

@@ -16,9 +16,10 @@ from invoicing import lifecycle
 from invoicing.models import Invoice
 from merchants.events import record
 from merchants.models import Event, Merchant, User
-from notifications import endpoints, fanout
+from notifications import fanout
 from notifications.models import Application, Delivery, Endpoint
 from notifications.views import api
+from notifications.webhooks import endpoints
 from tests.factories import NOW, make_draft, make_merchant, publish
 
 pytestmark = pytest.mark.django_db

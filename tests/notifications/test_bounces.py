@@ -14,7 +14,8 @@ from django.utils.module_loading import import_string
 
 from config import mail
 from merchants.models import Event
-from notifications import bounces, courier, fanout
+from notifications import courier, fanout
+from notifications.mail import bounces
 from notifications.models import Delivery
 from tests.factories import NOW
 from tests.notifications.conftest import Mailserver

@@ -7,7 +7,8 @@ import pytest
 
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant, User
-from notifications import breaker, courier, emails, fanout, outbox
+from notifications import breaker, courier, fanout, outbox
+from notifications.mail import emails
 from notifications.models import Delivery, Endpoint, MailServer
 from notifications.transports import Outcome
 from notifications.transports.webhook import Request, judge

@@ -13,9 +13,10 @@ from pytest_httpserver import HTTPServer
 from invoicing.models import Invoice
 from merchants import clock
 from merchants.models import Event, Merchant, User
-from notifications import backoff, courier, endpoints, fanout, formats, signing
-from notifications.formats import ccpayment
+from notifications import backoff, courier, fanout
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import endpoints, formats, signing
+from notifications.webhooks.formats import ccpayment
 from payments import recorded
 from tests.factories import NOW, make_draft, publish
 from tests.notifications import hook_stories

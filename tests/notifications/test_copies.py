@@ -10,7 +10,8 @@ from invoicing import lifecycle
 from invoicing.models import Invoice
 from merchants import team
 from merchants.models import Logo, Merchant, User
-from notifications import copies, emails, fanout
+from notifications import fanout
+from notifications.mail import copies, emails
 from notifications.models import Delivery, MailCopy
 from tests.factories import NOW
 

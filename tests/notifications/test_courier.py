@@ -14,9 +14,10 @@ from pytest_httpserver import HTTPServer
 
 from merchants import clock, haste
 from merchants.models import Merchant
-from notifications import courier, endpoints, fanout, outbox, tasks, turns
+from notifications import courier, fanout, outbox, tasks, turns
 from notifications.models import Attempt, Delivery, Endpoint
 from notifications.transports import webhook
+from notifications.webhooks import endpoints
 from tests.factories import NOW, make_draft, make_merchant, make_user, publish
 from tests.notifications.conftest import Mailserver
 

@@ -14,9 +14,11 @@ from invoicing.models import Schedule
 from merchants import profile, team
 from merchants.events import record
 from merchants.models import Event, Invitation, Membership, Merchant, User
-from notifications import courier, emails, endpoints, fanout, outbox
+from notifications import courier, fanout, outbox
+from notifications.mail import emails
 from notifications.models import Delivery, Endpoint
 from notifications.transports import Withheld
+from notifications.webhooks import endpoints
 from payments import wallets
 from tests.factories import NOW, add_member, make_merchant, make_schedule, start
 from tests.notifications.test_emails import links, words

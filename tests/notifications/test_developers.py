@@ -14,8 +14,9 @@ from django.urls import reverse
 
 from merchants import clock, secrets
 from merchants.models import Event, Merchant, User
-from notifications import applications, endpoint_rows, endpoints, event_types, fanout, formats
+from notifications import fanout
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import applications, endpoint_rows, endpoints, event_types, formats
 from tests.factories import NOW, PASSWORD, make_draft, make_merchant, publish
 
 pytestmark = pytest.mark.django_db

@@ -15,9 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from invoicing.models import Invoice
 from merchants import clock
 from merchants.models import Merchant, User
-from notifications import endpoints, fanout, formats, outbox
-from notifications.delivery_filters import DeliveryFilter
+from notifications import fanout, outbox
 from notifications.models import Attempt, Delivery, Endpoint
+from notifications.webhooks import endpoints, formats
+from notifications.webhooks.filters import DeliveryFilter
 from tests.factories import NOW, make_draft, make_merchant, publish
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,8 @@ from invoicing import facts, lifecycle
 from invoicing.models import Attachment, Invoice
 from merchants.events import record
 from merchants.models import Event, Merchant, User
-from notifications import courier, emails, fanout, outbox, unsubscribing
+from notifications import courier, fanout, outbox
+from notifications.mail import emails, unsubscribing
 from notifications.models import Delivery
 from notifications.plans import TEMPLATES
 from notifications.transports import Withheld

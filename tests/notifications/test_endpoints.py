@@ -19,10 +19,12 @@ from invoicing.models import Invoice
 from merchants import secrets
 from merchants.events import record
 from merchants.models import Event, Merchant, User
-from notifications import breaker, emails, endpoints, fanout, outbox, replays
+from notifications import breaker, fanout, outbox
+from notifications.mail import emails
 from notifications.models import Attempt, Delivery, Endpoint
 from notifications.plans import PLANS
 from notifications.transports import Outcome
+from notifications.webhooks import endpoints, replays
 from tests.factories import NOW, make_draft, make_merchant, publish
 
 pytestmark = pytest.mark.django_db

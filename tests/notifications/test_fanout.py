@@ -9,8 +9,9 @@ from invoicing import facts, lifecycle
 from invoicing.models import Invoice
 from merchants.events import record
 from merchants.models import Event, Merchant, User
-from notifications import endpoints, fanout, formats
+from notifications import fanout
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import endpoints, formats
 from tests.factories import NOW, make_draft, make_merchant, publish
 
 pytestmark = pytest.mark.django_db

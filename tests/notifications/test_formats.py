@@ -17,10 +17,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from merchants import clock
 from merchants.models import Event, Merchant, User
-from notifications import endpoints, fanout, formats
-from notifications.formats import WIRES, samples, standard
+from notifications import fanout
 from notifications.models import Delivery, Endpoint
 from notifications.plans import PLANS
+from notifications.webhooks import endpoints, formats
+from notifications.webhooks.formats import WIRES, samples, standard
 from tests.factories import NOW, make_draft, make_merchant, publish
 from tests.notifications import hook_stories
 

@@ -11,7 +11,8 @@ from django.db import transaction
 from invoicing.models import Invoice
 from merchants.events import record
 from merchants.models import Merchant, User
-from notifications import emails, fanout, outbox
+from notifications import fanout, outbox
+from notifications.mail import emails
 from notifications.models import Channel, Delivery, Endpoint
 from notifications.transports import Outcome, Withheld
 from payments.models import BY_BALANCE, Transfer

@@ -12,7 +12,8 @@ from django.urls import reverse
 from invoicing import lifecycle
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant, User
-from notifications import emails, fanout, lost
+from notifications import fanout
+from notifications.mail import emails, lost
 from notifications.models import Delivery
 from notifications.transports import Withheld
 from tests.factories import NOW, make_draft, make_merchant, publish

@@ -8,7 +8,8 @@ from django.core import mail
 from django.test import Client
 
 from merchants.models import Logo, Merchant
-from notifications import courier, fanout, mailbox
+from notifications import courier, fanout
+from notifications.mail import mailbox
 from tests.factories import NOW, make_draft, publish
 from tests.notifications.test_email_transport import PNG
 

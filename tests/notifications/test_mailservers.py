@@ -16,9 +16,10 @@ from django.test import Client
 
 from merchants import secrets
 from merchants.models import Event, Merchant, User
-from notifications import courier, fanout, mailservers, outbox, own_server, turns
+from notifications import courier, fanout, outbox, turns
+from notifications.mail import mailservers, own_server
+from notifications.mail.own_server import Wanted
 from notifications.models import Delivery, MailServer
-from notifications.own_server import Wanted
 from tests.factories import NOW, PASSWORD, make_draft, publish
 from tests.notifications.conftest import Mailserver, take
 

@@ -13,7 +13,8 @@ from django.urls import reverse
 from invoicing.attention import matters
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant, User
-from notifications import copies, courier, delivery_lists, emails, fanout, outbox, unreached
+from notifications import courier, delivery_lists, fanout, outbox
+from notifications.mail import copies, emails, unreached
 from notifications.models import Delivery
 from notifications.transports import Outcome
 from tests.factories import NOW, add_member, make_draft, make_merchant, publish

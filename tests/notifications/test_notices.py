@@ -13,7 +13,8 @@ from django.urls import reverse
 from invoicing.models import Invoice
 from merchants import profile
 from merchants.models import Event, Merchant, User
-from notifications import courier, emails, fanout, plans, unsubscribing
+from notifications import courier, fanout, plans
+from notifications.mail import emails, unsubscribing
 from notifications.models import Delivery
 from tests.factories import NOW, make_merchant
 from tests.notifications.conftest import take

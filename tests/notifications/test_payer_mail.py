@@ -13,7 +13,8 @@ from invoicing import lifecycle
 from invoicing.models import Invoice
 from merchants import clock
 from merchants.models import Event, Merchant, User
-from notifications import emails, fanout
+from notifications import fanout
+from notifications.mail import emails
 from notifications.models import Delivery
 from tests.factories import make_draft, publish
 from tests.invoicing.test_views_pages import url, words

@@ -13,7 +13,8 @@ from django.test import Client
 from invoicing.models import Invoice, Payer, Rendering
 from invoicing.recipients import everybody, split, tidy
 from merchants.models import Event, Merchant, User
-from notifications import courier, fanout, outbox, recipients
+from notifications import courier, fanout, outbox
+from notifications.mail import recipients
 from notifications.models import Delivery
 from notifications.transports import Outcome
 from tests.factories import NOW, add_member, make_draft, publish

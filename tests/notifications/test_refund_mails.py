@@ -9,7 +9,8 @@ import pytest
 
 from invoicing import timeline
 from merchants.models import Event, Merchant
-from notifications import courier, emails, fanout, outbox, recipients
+from notifications import courier, fanout, outbox
+from notifications.mail import emails, recipients
 from notifications.models import Attempt, Delivery
 from notifications.plans import TEMPLATES
 from notifications.transports import Withheld

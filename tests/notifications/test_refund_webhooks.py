@@ -11,8 +11,9 @@ from django.conf import settings
 
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant
-from notifications import event_types, fanout
+from notifications import fanout
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import event_types
 from payments import claims, refunds
 from payments.models import Refund
 from payments.refunds import MOVES, Seen

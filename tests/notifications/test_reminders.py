@@ -13,7 +13,8 @@ from django.db import transaction
 from invoicing import lifecycle, reminder_rules, reminders
 from invoicing.models import Invoice
 from merchants.models import Merchant, User
-from notifications import courier, emails, fanout, outbox, recipients
+from notifications import courier, fanout, outbox
+from notifications.mail import emails, recipients
 from notifications.models import Delivery
 from notifications.transports import Withheld
 from tests.factories import NOW, make_draft, publish

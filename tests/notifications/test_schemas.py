@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from merchants.models import Merchant, User
-from notifications import endpoints
-from notifications.formats import WIRES
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import endpoints
+from notifications.webhooks.formats import WIRES
 from tests import schemas
 from tests.factories import NOW
 from tests.notifications import hook_stories

@@ -89,7 +89,7 @@ def test_a_delivery_that_cannot_be_made_ready_is_tried_again_and_logged(
 ) -> None:
     publish(make_draft(merchant))
     fanout.run(NOW)
-    monkeypatch.setattr("notifications.emails.invoices.document", lambda _invoice: 1 / 0)
+    monkeypatch.setattr("notifications.mail.emails.invoices.document", lambda _invoice: 1 / 0)
     courier.round_of("email", now=NOW)
     delivery = Delivery.objects.get()
 

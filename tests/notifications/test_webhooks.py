@@ -18,9 +18,10 @@ from werkzeug import Request, Response
 from invoicing.models import Invoice
 from merchants import clock
 from merchants.models import Event, Merchant, User
-from notifications import courier, endpoints, fanout, formats, outbox, signing
+from notifications import courier, fanout, outbox
 from notifications.models import Delivery, Endpoint
 from notifications.transports.webhook import parse_retry_after
+from notifications.webhooks import endpoints, formats, signing
 from tests.factories import NOW, make_draft, publish
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from merchants.models import Merchant, User
-from notifications import wordings
+from notifications.mail import wordings
+from notifications.mail.wordings import Words
 from notifications.models import Delivery, Wording
-from notifications.wordings import Words
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db

@@ -6,9 +6,10 @@ import pytest
 
 from invoicing.models import Invoice
 from merchants.models import Event, Merchant, User
-from notifications import emails, fanout, wordings
+from notifications import fanout
+from notifications.mail import emails, wordings
+from notifications.mail.wordings import Refused, Words
 from notifications.models import Delivery, Wording
-from notifications.wordings import Refused, Words
 from tests.factories import NOW, make_merchant
 
 pytestmark = pytest.mark.django_db

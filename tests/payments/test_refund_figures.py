@@ -15,7 +15,8 @@ from django.urls import reverse
 from invoicing.models import CreditNote
 from invoicing.pdf import credit
 from merchants.models import Event, Merchant, User
-from notifications import emails, fanout
+from notifications import fanout
+from notifications.mail import emails
 from notifications.models import Delivery
 from payments import claims, refunds
 from payments.refunds import Seen

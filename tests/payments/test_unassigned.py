@@ -16,7 +16,8 @@ from django.urls import reverse
 
 from invoicing.attention import matters
 from merchants.models import Event, Merchant, User
-from notifications import emails, fanout
+from notifications import fanout
+from notifications.mail import emails
 from notifications.models import Delivery
 from notifications.transports import Withheld
 from payments import held, hints, unassigned

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from merchants.models import Event, Merchant, User
-from notifications import endpoints, fanout, replays
+from notifications import fanout
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import endpoints, replays
 from tests.factories import NOW, make_draft, make_merchant, publish
 from tests.races.harness import TWIN_RUNS, Meeting, failures, patched, race
 

@@ -14,7 +14,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management.base import BaseCommand, CommandError
 
 from merchants.models import Merchant
-from notifications import mail_check, mail_dns, mailservers
+from notifications.mail import checking, dns_records, mailservers
 
 PATIENCE = 5.0  # seconds for the name servers to answer one question
 MARKS = {"good": "  ok    ", "note": "  note  ", "bad": "  WRONG "}
@@ -33,11 +33,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         backend, sender = self._way(options["merchant"])
         self.stdout.write(f"Mails from {sender}")
-        found = list(mail_check.connection(backend, sender=sender))
+        found = list(checking.connection(backend, sender=sender))
         if options["to"] and not any(finding.level == "bad" for finding in found):
             found.append(_sent(backend, sender, options["to"]))
         if not options["no_dns"]:
-            found += mail_dns.records(_resolver(options["nameserver"]), sender.rpartition("@")[2], selectors=tuple(options["selector"]))
+            found += dns_records.records(_resolver(options["nameserver"]), sender.rpartition("@")[2], selectors=tuple(options["selector"]))
         for finding in found:
             self.stdout.write(MARKS[finding.level] + finding.text)
         if wrong := sum(finding.level == "bad" for finding in found):
@@ -55,14 +55,14 @@ class Command(BaseCommand):
         return mailservers.backend_of(server), server.sender
 
 
-def _sent(backend: BaseEmailBackend, sender: str, to: str) -> mail_check.Finding:
+def _sent(backend: BaseEmailBackend, sender: str, to: str) -> checking.Finding:
     by_itself = {"Auto-Submitted": "auto-generated"}
     mail = EmailMessage("Quittance can send mails", "This is a test of check_mail.", sender, [to], headers=by_itself, connection=backend)
     try:
         mail.send()
     except (OSError, smtplib.SMTPException) as error:
-        return mail_check.bad(f"The mail to {to} was refused: {error}")
-    return mail_check.good(f"A mail to {to} was taken. Look whether it arrives, and in which folder.")
+        return checking.bad(f"The mail to {to} was refused: {error}")
+    return checking.good(f"A mail to {to} was taken. Look whether it arrives, and in which folder.")
 
 
 def _resolver(address: str | None) -> dns.resolver.Resolver:

@@ -18,8 +18,8 @@ from invoicing.snapshot import Document, document
 from merchants import assets, languages
 from merchants.models import Event
 from notifications import audience
-from notifications.emails.letter import Letterhead, Matter, link
-from notifications.emails.refund_words import NEWS, TOLD, Words
+from notifications.mail.emails.letter import Letterhead, Matter, link
+from notifications.mail.emails.refund_words import NEWS, TOLD, Words
 from notifications.models import Delivery
 from notifications.plans import TEMPLATES
 from notifications.transports import Withheld

@@ -17,7 +17,7 @@ from invoicing.money import format_minor
 from merchants import languages, team
 from merchants.models import Event, Invitation, LatePolicy, Merchant, Role
 from merchants.team import Standing
-from notifications.emails.letter import Letterhead, Matter, link
+from notifications.mail.emails.letter import Letterhead, Matter, link
 from notifications.models import Delivery
 from notifications.transports import Withheld
 

@@ -14,7 +14,7 @@ from invoicing.models import Occurrence, Schedule, ScheduleStatus
 from invoicing.models.schedule import ENDED
 from merchants import languages, moments
 from merchants.models import Event
-from notifications.emails.letter import Letterhead, Matter, link
+from notifications.mail.emails.letter import Letterhead, Matter, link
 from notifications.models import Delivery
 from notifications.transports import Withheld
 

@@ -9,7 +9,7 @@ import dns.exception
 import dns.resolver
 from django.utils.translation import gettext as _
 
-from notifications.mail_check import Finding, bad, good, note
+from notifications.mail.checking import Finding, bad, good, note
 
 # Under these the keys of most servers and providers are found; there is no way to ask for a list of them.
 SELECTORS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from merchants.models import Event, Merchant
-from notifications.formats import standard
 from notifications.plans import PLANS
+from notifications.webhooks.formats import standard
 
 MOST = 100
 KINDS = tuple(kind for kind, plan in PLANS.items() if plan.webhook)

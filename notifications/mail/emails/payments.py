@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from merchants import languages
 from merchants.models import Event, Merchant
-from notifications.emails.letter import Letterhead, Matter, link
+from notifications.mail.emails.letter import Letterhead, Matter, link
 from notifications.models import Delivery
 from notifications.transports import Withheld
 from payments import unassigned as loose

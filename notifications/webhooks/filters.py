@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
 
 from merchants.models import Merchant
-from notifications import event_types, queries
+from notifications import queries
 from notifications.delivery_lists import Chip, Show, chips
 from notifications.models import Channel, Delivery, Endpoint
+from notifications.webhooks import event_types
 
 State = Delivery.State
 

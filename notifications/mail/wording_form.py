@@ -6,8 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from merchants.forms.fields import LineField, in_our_words
-from notifications import wordings
-from notifications.wordings import Words
+from notifications.mail import wordings
+from notifications.mail.wordings import Words
 
 
 class WordingForm(forms.Form):

@@ -17,8 +17,9 @@ from invoicing.facts import of_invoice
 from invoicing.models import Invoice
 from merchants.events import record
 from merchants.models import Event, User
-from notifications import fanout, formats, outbox
+from notifications import fanout, outbox
 from notifications.models import Channel, Delivery, Endpoint
+from notifications.webhooks import formats
 
 log = logging.getLogger(__name__)
 State = Delivery.State

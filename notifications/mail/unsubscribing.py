@@ -16,7 +16,7 @@ from django.urls import reverse
 from merchants import profile
 from merchants.models import Merchant
 
-SIGNER = signing.Signer(sep=".", salt="notifications.unsubscribing")
+SIGNER = signing.Signer(sep=".", salt="notifications.mail.unsubscribing")
 
 
 @dataclass(frozen=True)

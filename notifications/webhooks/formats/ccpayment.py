@@ -13,9 +13,9 @@ from typing import Any
 
 from merchants import clock
 from merchants.models import Event
-from notifications import applications, signing
-from notifications.formats import samples
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import applications, signing
+from notifications.webhooks.formats import samples
 
 PAID = ("payment.confirmed", "payment.decided", "payment.assigned")
 RETURNED = {"refund.confirmed": "success", "refund.failed": "failed"}

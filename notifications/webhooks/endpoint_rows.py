@@ -7,8 +7,8 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from merchants.models import Event, Merchant
-from notifications import endpoints, formats
 from notifications.models import Delivery, Endpoint
+from notifications.webhooks import endpoints, formats
 
 COUNTED = 99  # no page counts a whole table
 

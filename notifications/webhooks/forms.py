@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _l
 
 from invoicing.narrowing import midnight
 from merchants.models import Merchant
-from notifications import endpoints, event_types, formats
 from notifications.models import Endpoint, Format
+from notifications.webhooks import endpoints, event_types, formats
 
 ALL, CHOSEN = "all", "chosen"
 

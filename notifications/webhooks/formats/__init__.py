@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from notifications.formats.base import Wire
-from notifications.formats.ccpayment import CCPayment
-from notifications.formats.standard import Standard
 from notifications.models import Endpoint, Format
+from notifications.webhooks.formats.base import Wire
+from notifications.webhooks.formats.ccpayment import CCPayment
+from notifications.webhooks.formats.standard import Standard
 
 WIRES: dict[str, Wire] = {Format.STANDARD: Standard(), Format.CCPAYMENT: CCPayment()}
 

@@ -12,7 +12,7 @@ from invoicing.forms import copies
 from merchants.forms.fields import NO_ADDRESS, LineField, MailField, in_our_words
 from merchants.forms.settings import SettingsForm
 from merchants.models import Merchant
-from notifications import mailservers, own_server
+from notifications.mail import mailservers, own_server
 from notifications.models import MailServer, Security
 
 

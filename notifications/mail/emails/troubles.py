@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from invoicing.timeline import mail_name
 from merchants import languages
 from merchants.models import Event, Merchant
-from notifications.emails.letter import Letterhead, Matter, link
+from notifications.mail.emails.letter import Letterhead, Matter, link
 from notifications.models import Delivery, Endpoint
 from notifications.transports import Withheld
 

@@ -7,9 +7,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from invoicing.models import Invoice
 from merchants.models import Event, Invitation, Merchant
+from notifications.mail.wordings import TESTED
 from notifications.models import Channel, Copy, Delivery
 from notifications.plans import TO_PAYERS
-from notifications.wordings import TESTED
 
 State = Delivery.State
 COUNTED = 99  # no page counts a whole table

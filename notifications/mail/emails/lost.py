@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from invoicing.models import Invoice
 from merchants.models import Merchant
-from notifications import lost
-from notifications.emails.letter import Letterhead, Matter, link
+from notifications.mail import lost
+from notifications.mail.emails.letter import Letterhead, Matter, link
 from notifications.models import Delivery
 from notifications.transports import Withheld
 

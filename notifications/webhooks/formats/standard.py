@@ -9,10 +9,10 @@ from typing import Any
 from invoicing.facts import moment
 from merchants import clock
 from merchants.models import Event
-from notifications import signing
-from notifications.formats import samples
 from notifications.models import Delivery, Endpoint
 from notifications.plans import PLANS
+from notifications.webhooks import signing
+from notifications.webhooks.formats import samples
 
 VERSION = 1  # of the body; another one when what a name means changes
 # Of an event's facts: what goes out.

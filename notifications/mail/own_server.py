@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from merchants import secrets
 from merchants.events import record
 from merchants.models import Merchant, User
-from notifications import mailservers
 from notifications.audience import owners
+from notifications.mail import mailservers
 from notifications.models import MailServer, Security
 from notifications.transports.email import in_words
 from notifications.transports.guard import allowed

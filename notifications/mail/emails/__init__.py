@@ -12,9 +12,9 @@ from types import ModuleType
 from django.conf import settings
 from django.utils import translation
 
-from notifications.emails import invoices, lost, members, payments, refunds, schedules, troubles
-from notifications.emails.invoices import preview
-from notifications.emails.letter import Letter, compose, one_line
+from notifications.mail.emails import invoices, lost, members, payments, refunds, schedules, troubles
+from notifications.mail.emails.invoices import preview
+from notifications.mail.emails.letter import Letter, compose, one_line
 from notifications.models import Delivery
 from notifications.transports import Withheld
 

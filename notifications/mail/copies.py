@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from invoicing import previewing, snapshot
 from merchants.models import Logo
 from merchants.redaction import redacted
-from notifications import emails
-from notifications.emails import Letter
+from notifications.mail import emails
+from notifications.mail.emails import Letter
 from notifications.models import Channel, Delivery, MailCopy
 from notifications.transports import Withheld
 

@@ -1,6 +1,6 @@
 """A merchant's webhook endpoints: where they are, what they get, their secrets, and whether they are on.
 
-Every change is an event that names the owners. What was missed, and what is sent again, is `notifications.replays`.
+Every change is an event that names the owners. What was missed, and what is sent again, is `notifications.webhooks.replays`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from django.utils.translation import ngettext
 from merchants import secrets
 from merchants.events import record
 from merchants.models import Merchant, User
-from notifications import formats, outbox, replays
-from notifications.applications import application, check_api, new_api_secret
+from notifications import outbox
 from notifications.audience import owners
 from notifications.models import Endpoint, Format
-from notifications.replays import MOST_CAUGHT_UP, Refused, count_range, missed, resend_range, test, to_resend
-from notifications.signing import keys_of, old_ones
 from notifications.transports.guard import objection
+from notifications.webhooks import formats, replays
+from notifications.webhooks.applications import application, check_api, new_api_secret
+from notifications.webhooks.replays import MOST_CAUGHT_UP, Refused, count_range, missed, resend_range, test, to_resend
+from notifications.webhooks.signing import keys_of, old_ones
 
 OVERLAP = timedelta(hours=24)  # long enough to put the new secret into a receiver
 MOST = 10  # of one merchant

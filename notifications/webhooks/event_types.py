@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from notifications import formats
 from notifications.models import Format
+from notifications.webhooks import formats
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from invoicing import snapshot
 from merchants import branding, moments, profile, stationery
 from merchants.models import Logo, Merchant
-from notifications import unsubscribing
+from notifications.mail import unsubscribing
 from notifications.models import Delivery
 from notifications.plans import TEMPLATES
 

@@ -19,13 +19,14 @@ from invoicing.totals import QUANTITY_SCALE
 from merchants import languages, moments
 from merchants.listing import any_of
 from merchants.models import Event
-from notifications import audience, wordings
-from notifications.emails import samples
-from notifications.emails.letter import Letter, Letterhead, Matter, compose, link, one_line
+from notifications import audience
+from notifications.mail import wordings
+from notifications.mail.emails import samples
+from notifications.mail.emails.letter import Letter, Letterhead, Matter, compose, link, one_line
+from notifications.mail.wordings import TESTED, Words
 from notifications.models import Delivery
 from notifications.plans import TEMPLATES
 from notifications.transports import Withheld
-from notifications.wordings import TESTED, Words
 from payments.models import BY_BALANCE, RecordedPayment, Transfer
 from payments.slips import asset_of
 

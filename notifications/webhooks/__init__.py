@@ -1,0 +1,1 @@
+"""Webhooks: who listens, what they are posted, and what they missed."""
