@@ -255,7 +255,7 @@ def test_the_receipt_of_an_overpaid_invoice_says_that_the_rest_can_come_back(inv
     assert said not in letter("receipt").text
 
 
-LATE = {"amount": "50.00", "symbol": "USDT", "network_name": "Sandbox", "late": True, "held": False, "credit": "46.04"}
+LATE = {"txid": "0x9b", "amount": "50.00", "symbol": "USDT", "network_name": "Sandbox", "late": True, "held": False, "credit": "46.04"}
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,13 @@ from merchants.models import Event
 from notifications import audience
 from notifications.mail import wordings
 from notifications.mail.emails import samples
+from notifications.mail.emails.arrivals import arrival
 from notifications.mail.emails.letter import Letter, Letterhead, Matter, compose, link, one_line
 from notifications.mail.wordings import TESTED, Words
 from notifications.models import Delivery
 from notifications.plans import TEMPLATES
 from notifications.transports import Withheld
-from payments.models import BY_BALANCE, RecordedPayment, Transfer
+from payments.models import RecordedPayment, Transfer
 from payments.slips import asset_of
 
 State = Delivery.State
@@ -176,12 +177,8 @@ def seen(matter: InvoiceMatter) -> dict[str, Any]:
         raise Withheld(_("The payment was final before this could be sent; what it did is told by another mail."))
     credit = told.get("credit")
     places = digits(matter.invoice.currency)
-    return {
-        "transfer": told,
-        "amount": _as_read(told["amount"], matter.language),
-        "worth": format_minor(parse_scaled(credit, places), matter.invoice.currency, matter.language) if credit else "",
-        "txid": "" if told["txid"].startswith(BY_BALANCE) else told["txid"],
-    }
+    worth = format_minor(parse_scaled(credit, places), matter.invoice.currency, matter.language) if credit else ""
+    return {**arrival(told, matter.language), "worth": worth}
 
 
 def part_paid(matter: InvoiceMatter) -> dict[str, Any]:
@@ -207,13 +204,13 @@ def overpaid(matter: InvoiceMatter) -> dict[str, Any]:
 
 def late(matter: InvoiceMatter) -> dict[str, Any]:
     """To the merchant: a payment came too late, or waits for a decision. As the facts were when it came."""
-    return {"transfer": matter.delivery.origin.facts["transfer"]}
+    return arrival(matter.delivery.origin.facts["transfer"], matter.language)
 
 
 def reopened(matter: InvoiceMatter) -> dict[str, Any]:
     """To the merchant: what was paid is open again, and why."""
     _must_be(matter.invoice, Status.OPEN)
-    return {"is_reversed": matter.delivery.origin.facts.get("reason") == "reversed"}
+    return {"is_reversed": matter.delivery.origin.facts.get("reason") == "reversed", "transfers": _transfers(matter)}
 
 
 def missed(matter: InvoiceMatter) -> dict[str, Any]:
@@ -311,9 +308,3 @@ def _transfers(matter: InvoiceMatter) -> list[dict[str, Any]]:
         came_on = moments.day(payment.paid_at, matter.document.time_zone, matter.language)
         rows.append({"way": payment.get_way_display(), "came_on": came_on, "credit_minor": payment.amount_minor})
     return rows
-
-
-def _as_read(amount: str, language: str) -> str:
-    """A decimal string of an event, in the reader's way of writing, with all its digits."""
-    places = len(amount.partition(".")[2])
-    return grouped(parse_scaled(amount, places), places, language)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from merchants import languages
 from merchants.models import Event, Merchant
+from notifications.mail.emails.arrivals import arrival
 from notifications.mail.emails.letter import Letterhead, Matter, link
 from notifications.models import Delivery
 from notifications.transports import Withheld
@@ -43,7 +44,7 @@ def unassigned(matter: TransferMatter) -> dict[str, Any]:
     if loose.is_dust(matter.transfer):
         raise Withheld(_("It is less than the smallest payment in this token."))
     return {
-        "transfer": matter.event.facts["transfer"],
+        **arrival(matter.event.facts["transfer"], matter.language),
         "arrived": matter.moment(matter.transfer.first_seen_at),
         "suggested": loose.suggestions(matter.transfer, matter.merchant),
         "desk_url": link("unassigned_decide", matter.merchant.slug, matter.transfer.pk),
