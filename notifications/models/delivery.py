@@ -115,7 +115,7 @@ class MailCopy(models.Model):
 
     delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="mail")
     subject = models.CharField(max_length=300)
-    contents = models.BinaryField()  # zlib over JSON: {"text", "html", "sender", "reply_to", "language"}, see notifications.copies
+    contents = models.BinaryField()  # zlib over JSON: {"text", "html", "sender", "reply_to", "language"}, see notifications.mail.copies
     at = models.DateTimeField()
 
     class Meta:

@@ -25,7 +25,7 @@ CLOSE = 20  # seconds: the stack looks every three, on a busy machine
 BEGIN = """
 from datetime import timedelta
 from merchants import clock
-from notifications import endpoints
+from notifications.webhooks import endpoints
 from tests.factories import make_draft, make_merchant, publish
 now = clock.now()
 merchant = make_merchant(slug="tide-tables")
