@@ -12,8 +12,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# One more than cores: a third of their time the tests wait, for a browser, a node, a stack.
-JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+JOBS ?= auto
 UV = $(shell command -v uv || echo $(VENV)/bin/uv)
 export DJANGO_SETTINGS_MODULE ?= config.settings.demo
 
