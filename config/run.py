@@ -1,7 +1,7 @@
 """`python -m config.run`: the whole of Quittance under one parent.
 
 Broker (unless REDIS_URL names one), web server, worker, the sender of messages, the watcher of networks and prices, and beat. Each line they write
-is prefixed with who wrote it. Ctrl-C or TERM stops them all, in order; when one of them ends by itself, so do the others;
+is prefixed with who wrote it. Ctrl-C or TERM stops them all, the broker last; when one of them ends by itself, so do the others;
 and nothing is left behind even when this process is killed (see config.guard). `make run` gives it the settings of the demo;
 by itself it takes those of production, as wsgi and the worker do.
 """
@@ -26,7 +26,7 @@ from typing import IO
 from django.core.exceptions import ImproperlyConfigured
 
 from config import broker, env, translations
-from config.guard import GRACE_SECONDS, Guard, end_group, send
+from config.guard import GRACE_SECONDS, Guard, end_group
 
 DEMO_SETTINGS = "config.settings.demo"
 WEB_WORKERS, WEB_THREADS, TASK_PROCESSES, SEND_THREADS, WATCH_THREADS = 2, 4, 2, 8, 16
@@ -59,7 +59,7 @@ class Child:
         return self.process.poll() is not None
 
     def ask_to_stop(self) -> None:
-        send(self.process.pid, signal.SIGTERM)
+        self.process.send_signal(signal.SIGTERM)  # to nobody where it has ended already
 
     def end(self) -> None:
         """After it was asked: a grace, then KILL; also for what it started itself."""
