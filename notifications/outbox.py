@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 
 from invoicing.facts import of_invoice
 from merchants import events
-from merchants.models import User
+from merchants.models import Event, User
 from notifications import backoff, turns
 from notifications.fanout import new_message_id, new_webhook_id, payload_of
 from notifications.models import Attempt, Channel, Delivery, Endpoint
@@ -233,22 +233,30 @@ def send_again(delivery: Delivery, *, by: User, now: datetime, force: bool = Fal
         _has_somewhere_to_go(delivery)
         payload = _body(delivery)
         event = _tell("delivery.resent", delivery, now=now, by=by, resends=delivery.origin.pk)
-        return Delivery.objects.create(
-            merchant=delivery.merchant,
-            event=event,
-            invoice=delivery.invoice,
-            endpoint=delivery.endpoint,
-            channel=delivery.channel,
-            template=delivery.template,
-            recipient=delivery.recipient,
-            copy=delivery.copy,
-            message_id=new_message_id() if delivery.channel == Channel.EMAIL else new_webhook_id(),
-            webhook_id=delivery.webhook_id,
-            payload=payload,
-            is_forced=force,
-            next_at=now,
-            created_at=now,
-        )
+        again = anew(delivery, event, now=now)
+        again.payload, again.is_forced = payload, force
+        again.save(force_insert=True)
+        return again
+
+
+def anew(delivery: Delivery, event: Event, *, now: datetime) -> Delivery:
+    """The same message to the same recipient, due at once under an `event` of its own; not saved. A webhook keeps its
+    `webhook-id` and its bytes."""
+    return Delivery(
+        merchant=delivery.merchant,
+        event=event,
+        invoice=delivery.invoice,
+        endpoint=delivery.endpoint,
+        channel=delivery.channel,
+        template=delivery.template,
+        recipient=delivery.recipient,
+        copy=delivery.copy,
+        message_id=new_message_id() if delivery.channel == Channel.EMAIL else new_webhook_id(),
+        webhook_id=delivery.webhook_id,
+        payload=delivery.payload,
+        next_at=now,
+        created_at=now,
+    )
 
 
 def _has_somewhere_to_go(delivery: Delivery) -> None:

@@ -153,10 +153,10 @@ def _held(endpoint: Endpoint) -> Endpoint:
 
 
 def _latest(endpoint: Endpoint, among: QuerySet[Delivery], *, states: Sequence[str]) -> list[int]:
-    """Of each message `among` those the latest sending, where that ended in one of `states`; the oldest first. Not of tests,
-    nor of what could not be written: there are no bytes to send again."""
+    """Of each message `among` those the latest sending, where that ended in one of `states`; the oldest first. Not of tests.
+    What could not be written has no bytes yet: it is written when it is tried."""
     tests = Delivery.objects.filter(endpoint=endpoint, event__kind="endpoint.tested").values("webhook_id")
-    named = dict(among.exclude(payload="").exclude(webhook_id__in=tests).order_by("-id").values_list("webhook_id", "pk").iterator())
+    named = dict(among.exclude(webhook_id__in=tests).order_by("-id").values_list("webhook_id", "pk").iterator())
     if not named:
         return []
     later = Delivery.objects.filter(endpoint=endpoint, pk__gte=min(named.values())).order_by("id").values_list("webhook_id", "pk", "status")
@@ -173,23 +173,7 @@ def _whole(pks: Sequence[int]) -> list[Delivery]:
 def _send_again(deliveries: Sequence[Delivery], *, by: User | None, now: datetime) -> list[Delivery]:
     """A new message for each, in one bulk. Their events are told to nobody, so they wait for no number."""
     events = Event.objects.bulk_create([_resent(delivery, by, now) for delivery in deliveries], batch_size=1000)
-    again = [
-        Delivery(
-            merchant=delivery.merchant,
-            event=event,
-            invoice=delivery.invoice,
-            endpoint=delivery.endpoint,
-            channel=delivery.channel,
-            template=delivery.template,
-            recipient=delivery.recipient,
-            message_id=fanout.new_webhook_id(),
-            webhook_id=delivery.webhook_id,
-            payload=delivery.payload,
-            next_at=now,
-            created_at=now,
-        )
-        for delivery, event in zip(deliveries, events, strict=True)
-    ]
+    again = [outbox.anew(delivery, event, now=now) for delivery, event in zip(deliveries, events, strict=True)]
     return Delivery.objects.bulk_create(again, batch_size=1000)
 
 
