@@ -91,6 +91,22 @@ def test_one_that_can_never_be_written_is_given_up_and_told(endpoint: Endpoint, 
     assert Event.objects.filter(kind="delivery.failed", subject_id=invoice.pk).count() == 1
 
 
+def test_one_that_was_given_up_unwritten_is_sent_again_with_its_range(
+    endpoint: Endpoint, invoice: Invoice, owner: User, receiver: HTTPServer
+) -> None:
+    fanout.run(NOW)
+    Delivery.objects.filter(channel="webhook").update(status="failed", payload="")
+    receiver.expect_request("/hooks").respond_with_data("thanks")
+
+    span = {"since": NOW - timedelta(days=1), "until": NOW + timedelta(days=1)}
+    assert endpoints.resend_range(endpoint, **span, only_failed=True, by=owner, now=NOW) == 1
+    courier.round_of("webhook", now=NOW)
+    [(request, _response)] = receiver.log
+    again = Delivery.objects.filter(channel="webhook").latest("pk")
+    assert (again.status, again.payload.encode()) == ("sent", request.get_data())
+    assert json.loads(again.payload)["type"] == "invoice.issued"
+
+
 def test_another_secret_does_not_verify_it(endpoint_and_secret: Any) -> None:
     _endpoint, secret = endpoint_and_secret
     headers = signing.headers([secret], webhook_id="msg_1", at=datetime.now(UTC), body="{}")
